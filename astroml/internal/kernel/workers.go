@@ -122,6 +122,17 @@ func (w *Workers) Run(tasks int, f func(task, worker int)) {
 
 func (c *crew) run(tasks int, f func(task, worker int)) {
 	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.failed.Store(nil)
+	c.share(tasks, f)
+	if p := c.failed.Load(); p != nil {
+		panic(p)
+	}
+}
+
+// share runs the tasks on all hands and returns when none is running, even if
+// a task ends this goroutine.
+func (c *crew) share(tasks int, f func(task, worker int)) {
 	n := min(len(c.hands), tasks-1)
 	if c.closed {
 		n = 0
@@ -129,7 +140,6 @@ func (c *crew) run(tasks int, f func(task, worker int)) {
 	defer c.finish(n)
 	c.f, c.tasks = f, int64(tasks)
 	c.next.Store(0)
-	c.failed.Store(nil)
 	c.busy.Store(int64(n))
 	for i := range n {
 		if h := &c.hands[i]; h.state.Swap(called) == asleep {
@@ -139,9 +149,8 @@ func (c *crew) run(tasks int, f func(task, worker int)) {
 	c.work(0)
 }
 
-// finish waits for n hands to be done and passes on a task's panic.
+// finish returns when none of the first n hands is running.
 func (c *crew) finish(n int) {
-	defer c.mu.Unlock()
 	// A hand that has not begun by now need not: there is nothing left to do.
 	for i := range n {
 		if c.hands[i].state.CompareAndSwap(called, idle) {
@@ -150,9 +159,6 @@ func (c *crew) finish(n int) {
 	}
 	c.wait()
 	c.f = nil
-	if p := c.failed.Load(); p != nil {
-		panic(p)
-	}
 }
 
 // work takes tasks until there are none.
