@@ -1,0 +1,242 @@
+package nn
+
+import (
+	"github.com/goastroml/goastroml/astroml/internal/kernel"
+)
+
+// ConvGradX is the gradient of Conv for x, of inputs w and dy. With strides it
+// falls apart into one convolution of dy for each phase of the stride.
+type ConvGradX struct {
+	spec
+	Window
+}
+
+// phase is the set of input pixels whose distance to the window's start has
+// the same remainder by the stride. Taps first + stride·j, j < taps, reach it.
+type phase struct {
+	first [3]int // first pixel
+	count [3]int // number of pixels
+	tap   [3]int // first tap
+	taps  [3]int // number of taps
+	start [3]int // position in padded dy of the first window
+}
+
+// reach returns how far dy is to be padded, and the phases.
+func (c ConvGradX) reach() (w Window, phases []phase) {
+	in, out := axes(c.Out), axes(c.In[1])
+	w.Kernel, w.Stride = [3]int{1, 1, 1}, [3]int{1, 1, 1}
+	for i := range in {
+		w.Pad[i][0] = (c.Kernel[i]+c.Stride[i]-1)/c.Stride[i] - 1
+		w.Pad[i][1] = max(0, (in[i]-1+c.Pad[i][0])/c.Stride[i]-out[i]+1)
+	}
+	for r0 := range c.Stride[0] {
+		for r1 := range c.Stride[1] {
+			for r2 := range c.Stride[2] {
+				var p phase
+				for i, r := range [3]int{r0, r1, r2} {
+					s := c.Stride[i]
+					// Pixels x with (x + Pad) mod s = r.
+					p.first[i] = ((r-c.Pad[i][0])%s + s) % s
+					p.count[i] = max(0, (in[i]-p.first[i]+s-1)/s)
+					p.tap[i] = r
+					p.taps[i] = max(0, (c.Kernel[i]-r+s-1)/s)
+					q := (p.first[i] + c.Pad[i][0] - r) / s
+					p.start[i] = q - p.taps[i] + 1 + w.Pad[i][0]
+				}
+				if volume(p.count[:]) > 0 {
+					phases = append(phases, p)
+				}
+			}
+		}
+	}
+	return w, phases
+}
+
+func (c ConvGradX) tasks() tasks {
+	in := axes(c.Out)
+	return cut(c.Out[0], volume(in[:]))
+}
+
+func (c ConvGradX) scratch() int {
+	w, phases := c.reach()
+	n := 0
+	for _, p := range phases {
+		n += kernel.PackedLen(volume(p.taps[:])*c.In[0][4], c.In[0][3])
+	}
+	n += volume(c.In[0]) // the weights of a phase, before packing
+	if w.isPadded() {
+		pd := w.padder(axes(c.In[1]), c.In[1][4])
+		n += pd.size() * c.tasks().samples()
+	}
+	return n
+}
+
+func (c ConvGradX) bind(b binding) func() {
+	w, dy := b.in[0], b.in[1]
+	ci, co := c.In[0][3], c.In[0][4]
+	win, phases := c.reach()
+	in, out := axes(c.Out), axes(c.In[1])
+	pd := win.padder(out, co)
+	t := c.tasks()
+	tmp := b.tmp
+	take := func(n int) []float32 { s := tmp[:n]; tmp = tmp[n:]; return s }
+	flipped := take(len(w))
+
+	type part struct {
+		phase
+		p      *kernel.Product
+		packed []float32
+	}
+	var parts []part
+	empty := false
+	for _, ph := range phases {
+		if volume(ph.taps[:]) == 0 {
+			empty = true
+			continue
+		}
+		p := &kernel.Product{
+			Width: ph.count[2], AStep: co, CStep: c.Stride[2] * ci, KL: ph.taps[2] * co, N: ci,
+			ALine: lines(t.per, pd.out, ph.count, [3]int{1, 1, 1}, ph.start, co),
+			CLine: lines(t.per, in, ph.count, c.Stride, ph.first, ci),
+			Seg:   segments(ph.taps, pd.out, co),
+		}
+		parts = append(parts, part{ph, p, take(kernel.PackedLen(volume(ph.taps[:])*co, ci))})
+	}
+	size, from, to := pd.size(), volume(out[:])*co, volume(in[:])*ci
+	pads := tmp
+	padAll := func(i, _ int) { pd.group(pads[i*size:], dy[i*from:(i+1)*from], 1) }
+	run := func(task, worker int) {
+		g, piece := task/t.parts, task%t.parts
+		first := g * t.per
+		samples := min(t.per, t.n-first)
+		var a []float32
+		switch {
+		case t.parts == 1:
+			a = pd.group(pads[min(len(pads), worker*t.per*size):], dy[first*from:], samples)
+		case pd.in != pd.out:
+			a = pads[first*size:]
+		default:
+			a = dy[first*from:]
+		}
+		for _, q := range parts {
+			rows := samples * volume(q.count[:])
+			q.p.Forward(b.out[first*to:], a, q.packed, rows*piece/t.parts, rows*(piece+1)/t.parts, kernel.Epilogue{})
+		}
+	}
+	n := t.groups() * t.parts
+	return func() {
+		for _, q := range parts {
+			c.flip(flipped, w, q.phase)
+			k := volume(q.taps[:]) * co
+			kernel.Pack(q.packed, flipped[:k*ci], k, ci)
+		}
+		if empty {
+			clear(b.out)
+		}
+		if t.parts > 1 && pd.in != pd.out {
+			b.workers.Run(t.n, padAll)
+		}
+		b.workers.Run(n, run)
+	}
+}
+
+// flip writes the taps of a phase backwards, with the channels exchanged.
+func (c ConvGradX) flip(dst, w []float32, p phase) {
+	ci, co := c.In[0][3], c.In[0][4]
+	i := 0
+	for d := p.taps[0] - 1; d >= 0; d-- {
+		for h := p.taps[1] - 1; h >= 0; h-- {
+			for x := p.taps[2] - 1; x >= 0; x-- {
+				t := (((p.tap[0]+d*c.Stride[0])*c.Kernel[1]+p.tap[1]+h*c.Stride[1])*c.Kernel[2] + p.tap[2] + x*c.Stride[2]) * ci * co
+				for o := range co {
+					for j := range ci {
+						dst[i] = w[t+j*co+o]
+						i++
+					}
+				}
+			}
+		}
+	}
+}
+
+// ConvGradW is the gradient of Conv for w, of inputs x and dy.
+type ConvGradW struct {
+	spec
+	Window
+}
+
+// shards returns into how many ranges of samples, each with sums of its own,
+// and of weight rows the work is cut. Neither depends on the workers.
+func (c ConvGradW) shards() (samples, rows int) {
+	n, k := c.In[0][0], volume(c.Out[:4])
+	if volume(c.Out) > 1<<15 {
+		return 1, min(16, (k+47)/48)
+	}
+	return min(n, 16), 1
+}
+
+func (c ConvGradW) scratch() int {
+	s, _ := c.shards()
+	n := 0
+	if s > 1 {
+		n = s * volume(c.Out)
+	}
+	if c.isPadded() {
+		pd := c.padder(axes(c.In[0]), c.In[0][4])
+		n += pd.size() * c.In[0][0]
+	}
+	return n
+}
+
+func (c ConvGradW) bind(b binding) func() {
+	x, dy := b.in[0], b.in[1]
+	n, ci, co := c.In[0][0], c.In[0][4], c.Out[4]
+	pd := c.padder(axes(c.In[0]), ci)
+	o := axes(c.In[1])
+	k := volume(c.Out[:4])
+	shards, cuts := c.shards()
+	per := (n + shards - 1) / shards
+	p := &kernel.Product{
+		Width: o[2], AStep: c.Stride[2] * ci, CStep: co, KL: c.Kernel[2] * ci, N: co,
+		ALine: lines(per, pd.out, o, c.Stride, [3]int{}, ci),
+		CLine: lines(per, o, o, [3]int{1, 1, 1}, [3]int{}, co),
+		Seg:   segments(c.Kernel, pd.out, ci),
+	}
+	sums, pads := b.out, b.tmp
+	if shards > 1 {
+		sums, pads = b.tmp[:shards*k*co], b.tmp[shards*k*co:]
+	}
+	rows, size, from := volume(o[:]), pd.size(), volume(pd.in[:])*ci
+	padAll := func(i, _ int) { pd.group(pads[i*size:], x[i*from:(i+1)*from], 1) }
+	run := func(task, _ int) {
+		s, cut := task/cuts, task%cuts
+		first := s * per
+		samples := min(per, n-first)
+		dw := sums[s*k*co : (s+1)*k*co]
+		lo, hi := k*cut/cuts, k*(cut+1)/cuts
+		clear(dw[lo*co : hi*co])
+		if samples <= 0 {
+			return
+		}
+		a := x[first*from:]
+		if pd.in != pd.out {
+			a = pads[first*size:]
+			if cuts == 1 {
+				pd.group(a, x[first*from:], samples)
+			}
+		}
+		p.Weights(dw, a, dy[first*rows*co:], 0, samples*rows, lo, hi)
+	}
+	return func() {
+		if cuts > 1 && pd.in != pd.out {
+			b.workers.Run(n, padAll)
+		}
+		b.workers.Run(shards*cuts, run)
+		if shards > 1 {
+			copy(b.out, sums[:k*co])
+			for s := 1; s < shards; s++ {
+				kernel.Axpy(b.out, 1, sums[s*k*co:(s+1)*k*co])
+			}
+		}
+	}
+}

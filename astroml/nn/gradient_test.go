@@ -1,0 +1,226 @@
+package nn
+
+import (
+	"fmt"
+	"math"
+	"testing"
+
+	"github.com/goastroml/goastroml/astroml/internal/kernel"
+	"github.com/goastroml/goastroml/astroml/internal/rng"
+)
+
+// project ends a network in a scalar: cross-entropy of its values, as logits,
+// against fixed targets, so that every value has a gradient of its own.
+func project(g *Graph, x *Node) *Node {
+	s := x.Shape()
+	n := s[0]
+	k := volume(s) / n
+	return g.CrossEntropy(g.Reshape(x, n, k), g.Input("targets", n, k))
+}
+
+func TestGradientsEqualFiniteDifferences(t *testing.T) {
+	w1 := func(k, s, lo, hi int) Window { return Window1D(k, s, lo, hi) }
+	conv := func(win Window, ci, co int, bias bool) func(g *Graph, x *Node) *Node {
+		return func(g *Graph, x *Node) *Node {
+			w := g.Param("w", Normal(0.3), win.Kernel[0], win.Kernel[1], win.Kernel[2], ci, co)
+			var b *Node
+			if bias {
+				b = g.Param("b", Normal(0.3), co)
+			}
+			return g.Conv(x, w, b, nil, win, Identity)
+		}
+	}
+	for _, c := range []struct {
+		name, why string
+		in        []int
+		net       func(g *Graph, x *Node) *Node
+	}{
+		{"conv same", "padding on both sides", []int{2, 1, 1, 7, 3}, conv(w1(3, 1, 1, 1), 3, 4, true)},
+		{"conv stride 2", "two phases of the gradient", []int{2, 1, 1, 9, 2}, conv(w1(5, 2, 2, 1), 2, 5, false)},
+		{"conv stride 3", "as in GaSNet-II", []int{2, 1, 1, 11, 2}, conv(w1(5, 3, 0, 0), 2, 3, true)},
+		{"conv stride 4 kernel 3", "pixels that no tap reaches", []int{2, 1, 1, 13, 1}, conv(w1(3, 4, 1, 0), 1, 2, false)},
+		{"conv 2-D", "segments, uneven padding", []int{2, 1, 5, 6, 2}, conv(Window{[3]int{1, 3, 3}, [3]int{1, 2, 1}, [3][2]int{{}, {1, 1}, {0, 1}}}, 2, 3, true)},
+		{"conv 3-D", "all three axes", []int{1, 4, 5, 4, 2}, conv(Window{[3]int{2, 3, 3}, [3]int{2, 1, 2}, [3][2]int{{1, 0}, {1, 1}, {1, 1}}}, 2, 3, true)},
+		{"dense", "one pixel", []int{4, 1, 1, 1, 6}, conv(w1(1, 1, 0, 0), 6, 5, true)},
+		{"residual", "paths join, in Gorgonia's own addition", []int{2, 1, 1, 6, 4}, func(g *Graph, x *Node) *Node {
+			w := g.Param("w", Normal(0.3), 1, 1, 3, 4, 4)
+			y := g.Conv(x, w, nil, nil, w1(3, 1, 1, 1), Identity)
+			return g.Add(g.Activate(g.Conv(y, w, nil, nil, w1(3, 1, 1, 1), Identity), Tanh), y)
+		}},
+		{"activations", "those known from x and from y", []int{2, 1, 1, 5, 4}, func(g *Graph, x *Node) *Node {
+			s := g.Mul(x, g.Param("w", Constant(0.7), 2, 1, 1, 5, 4))
+			return g.Add(g.Add(g.Activate(s, Tanh), g.Activate(s, GELU)), g.Activate(s, SiLU))
+		}},
+		{"batch norm", "the moments depend on x", []int{3, 1, 1, 5, 4}, func(g *Graph, x *Node) *Node {
+			return g.ConvNorm("c", x, w1(3, 1, 1, 1), 3, Normal(0.5), true, Identity)
+		}},
+		{"batch norm, silu", "an activation after it", []int{3, 1, 1, 5, 4}, func(g *Graph, x *Node) *Node {
+			return g.ConvNorm("c", x, w1(3, 1, 1, 1), 3, Normal(0.5), false, SiLU)
+		}},
+		{"max pool", "overlapping windows", []int{2, 1, 1, 9, 3}, func(g *Graph, x *Node) *Node {
+			y := g.Conv(x, g.Param("w", Normal(0.5), 1, 1, 1, 3, 3), nil, nil, w1(1, 1, 0, 0), Identity)
+			return g.MaxPool(y, w1(5, 1, 2, 2))
+		}},
+		{"mean pool", "spread evenly", []int{2, 1, 1, 9, 3}, func(g *Graph, x *Node) *Node {
+			return g.MeanPool(g.Conv(x, g.Param("w", Normal(0.5), 1, 1, 1, 3, 4), nil, nil, w1(1, 1, 0, 0), Identity))
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			params := NewParams(1)
+			g := NewGraph(params, true)
+			x := g.Input("x", c.in...)
+			// A parameter before the network, so that it has a gradient for x.
+			y := c.net(g, g.Add(x, g.Param("x0", Normal(0.1), c.in...)))
+			checkGradient(t, g, project(g, y))
+		})
+	}
+}
+
+func TestGradientOfSupCon(t *testing.T) {
+	params := NewParams(3)
+	g := NewGraph(params, true)
+	z := g.Param("z", Normal(1), 7, 1, 1, 1, 5)
+	loss := g.SupCon(g.Reshape(z, 7, 5), g.Input("labels", 7, 1), 0.3)
+	checkGradient(t, g, loss)
+}
+
+func checkGradient(t *testing.T, g *Graph, loss *Node) {
+	t.Helper()
+	params, grads := g.Grad(loss)
+	p, err := Compile(g, kernel.NewWorkers(2), append([]*Node{loss}, grads...)...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := rng.New(5, "test")
+	fill := func() {
+		for _, name := range []string{"x", "targets", "labels"} {
+			in := p.Input(name)
+			for i := range in {
+				switch name {
+				case "labels":
+					in[i] = float32(i % 3)
+				default:
+					in[i] = float32(r.NormFloat64())
+				}
+			}
+		}
+	}
+	fill()
+	p.Run()
+	got := make([][]float32, len(grads))
+	for i := range grads {
+		got[i] = append([]float32(nil), p.Output(i+1)...)
+	}
+	// Central differences of a float32 loss of size 1 to 30 with step h: error
+	// about 1e-6/h from rounding and h² from the third derivative.
+	const h = 1e-2
+	for i, q := range params {
+		var num, den float64
+		for j := range q.Data {
+			if len(q.Data) > 60 && j%3 != 0 {
+				continue
+			}
+			v := q.Data[j]
+			q.Data[j] = v + h
+			p.Run()
+			up := p.Output(0)[0]
+			q.Data[j] = v - h
+			p.Run()
+			down := p.Output(0)[0]
+			q.Data[j] = v
+			d := float64(up-down) / (2 * h)
+			num += (d - float64(got[i][j])) * (d - float64(got[i][j]))
+			den += d * d
+		}
+		if rel := math.Sqrt(num / (den + 1e-6)); rel > 1e-2 {
+			t.Errorf("gradient of %s differs from finite differences by %.2g of its norm", q.Name, rel)
+		}
+	}
+}
+
+func TestBitsDoNotDependOnWorkers(t *testing.T) {
+	var want []string
+	for _, n := range []int{1, 2, 8} {
+		params := NewParams(1)
+		g := NewGraph(params, true)
+		x := g.Input("x", 9, 1, 1, 200, 2)
+		y := g.ConvNorm("a", x, Same1D(200, 9, 2), 17, He(18), true, ReLU)
+		y = g.Dropout(y, 0.3)
+		y = g.ConvNorm("b", y, Same1D(100, 5, 3), 33, He(85), false, SiLU)
+		loss := project(g, g.MeanPool(y))
+		_, grads := g.Grad(loss)
+		w := kernel.NewWorkers(n)
+		p, err := Compile(g, w, append([]*Node{loss}, grads...)...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := rng.New(5, "test")
+		for _, name := range []string{"x", "targets"} {
+			in := p.Input(name)
+			for i := range in {
+				in[i] = float32(r.NormFloat64())
+			}
+		}
+		p.Drop(7, 0)
+		p.Run()
+		var got []string
+		for i := range grads {
+			got = append(got, fmt.Sprintf("%x", p.Output(i+1)))
+		}
+		w.Close()
+		if want == nil {
+			want = got
+		}
+		for i := range got {
+			if got[i] != want[i] {
+				t.Errorf("gradient %d differs on %d workers", i, n)
+			}
+		}
+	}
+}
+
+func TestFoldedNormalisationEqualsRunning(t *testing.T) {
+	params := NewParams(1)
+	build := func(training bool) *Plan {
+		g := NewGraph(params, training)
+		y := g.ConvNorm("a", g.Input("x", 4, 1, 1, 50, 3), Same1D(50, 5, 1), 6, He(15), true, ReLU)
+		p, err := Compile(g, nil, y)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := rng.New(2, "x")
+		for i := range p.Input("x") {
+			p.Input("x")[i] = float32(r.NormFloat64() + 0.3)
+		}
+		return p
+	}
+	train := build(true)
+	for range 200 { // 0.9^200 leaves nothing of the first values
+		train.Run()
+		train.Track()
+	}
+	infer := build(false)
+	infer.Run()
+	train.Run()
+	for i, v := range infer.Output(0) {
+		if d := math.Abs(float64(v - train.Output(0)[i])); d > 1e-4 {
+			t.Fatalf("value %d: folded %g, with batch statistics %g", i, v, train.Output(0)[i])
+		}
+	}
+}
+
+func TestRunAllocatesNothing(t *testing.T) {
+	params := NewParams(1)
+	g := NewGraph(params, true)
+	y := g.ConvNorm("a", g.Input("x", 16, 1, 1, 64, 3), Same1D(64, 5, 2), 16, He(15), true, ReLU)
+	loss := project(g, g.MeanPool(y))
+	_, grads := g.Grad(loss)
+	p, err := Compile(g, kernel.NewWorkers(2), append(grads, loss)...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.Run()
+	if n := testing.AllocsPerRun(20, p.Run); n > 0 {
+		t.Errorf("a training step allocates %g times", n)
+	}
+}
