@@ -1,0 +1,345 @@
+// Package train is the one training loop: batches in a seeded order, AdamW with
+// a warm-up and half a cosine, clipping, averaged weights, early stopping on
+// held-out rows, checkpoints, and resuming to the bit.
+package train
+
+import (
+	"context"
+	"fmt"
+	"math"
+
+	"github.com/goastroml/goastroml/astroml"
+	"github.com/goastroml/goastroml/astroml/internal/kernel"
+	"github.com/goastroml/goastroml/astroml/internal/rng"
+	"github.com/goastroml/goastroml/astroml/nn"
+)
+
+// Problem is what Run trains: a loss over rows that it can lay out in memory.
+// The rows may lie in a file larger than memory: they are asked for by batch.
+type Problem interface {
+	// Loss draws the mean loss of n rows.
+	Loss(g *nn.Graph, n int) *nn.Node
+	// Fill lays row i, of all that there are, into place slot of a plan's
+	// inputs. In training, epoch numbers the pass, so that a row may be changed
+	// at random, by rng.New(seed, …, epoch, i); on held-out rows it is -1. A
+	// negative i is a row that must not count in the loss. Fill is called by
+	// several goroutines, for different slots.
+	Fill(input func(name string) []float32, slot, i, epoch int)
+}
+
+// Config holds the options of Run. The zero value is good.
+type Config struct {
+	// Stage names the run in Progress and in the checkpoint.
+	Stage string
+	// Seed is the seed of the order of rows and of dropout.
+	Seed uint64
+	// Epochs is the largest number of passes. The default is 30.
+	Epochs int
+	// BatchSize is the number of rows a step. The default is 64.
+	BatchSize int
+	// LearnRate is the largest step. The default is 0.001.
+	LearnRate float64
+	// WeightDecay is decoupled (Loshchilov & Hutter 2019, arXiv:1711.05101).
+	// The default is 0.
+	WeightDecay float64
+	// WarmUp is the fraction of all steps in which the step grows to LearnRate.
+	// The default is 0.05.
+	WarmUp float64
+	// Clip is the largest norm of the gradient. The default is 1. If negative,
+	// gradients are taken as they are.
+	Clip float64
+	// Average is the decay, a step, of the exponential mean of the weights that
+	// is held out, tested and kept. The default is 0.998, less for short runs.
+	// If negative, the last weights are kept.
+	Average float64
+	// Patience stops after this many epochs without a better held-out loss. The
+	// default is 8. If negative, training runs for all Epochs.
+	Patience int
+	// Workers compute. Nil computes in the caller's goroutine.
+	Workers *kernel.Workers
+	// Checkpoint is the path of a file that keeps the run after each epoch. The
+	// default is none.
+	Checkpoint string
+	// Digest says what is trained, on what: a checkpoint of anything else is
+	// refused.
+	Digest string
+	// Progress is called after each step. It may be nil.
+	Progress func(astroml.Progress)
+}
+
+func (c *Config) defaults() {
+	pick := func(v *int, d int) {
+		if *v == 0 {
+			*v = d
+		}
+	}
+	pickf := func(v *float64, d float64) {
+		if *v == 0 {
+			*v = d
+		}
+	}
+	pick(&c.Epochs, 30)
+	pick(&c.BatchSize, 64)
+	pick(&c.Patience, 8)
+	pickf(&c.LearnRate, 1e-3)
+	pickf(&c.WarmUp, 0.05)
+	pickf(&c.Clip, 1)
+	pickf(&c.Average, 0.998)
+}
+
+// Epoch is one line of a run's history.
+type Epoch struct {
+	Loss  float64 `json:"loss"`  // mean training loss
+	Valid float64 `json:"valid"` // held-out loss of the averaged weights, NaN-free: equal to Loss where nothing is held out
+}
+
+// Run trains the arrays that p's loss uses, on rows train, and chooses the
+// epoch by rows held. It leaves the best averaged weights in params and
+// returns the history. If ctx ends it returns its error, and if the loss is no
+// longer finite astroml.ErrDiverged; params are then of no use.
+func Run(ctx context.Context, params *nn.Params, p Problem, train, held []int, cfg Config) ([]Epoch, error) {
+	cfg.defaults()
+	if len(train) == 0 {
+		return nil, fmt.Errorf("train: no rows to train on")
+	}
+	cfg.BatchSize = min(cfg.BatchSize, len(train))
+	r, err := newRun(params, p, train, held, cfg)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.resume(); err != nil {
+		return nil, err
+	}
+	for r.Epoch < cfg.Epochs && (cfg.Patience < 0 || r.Bad < cfg.Patience) {
+		if err := r.epoch(ctx); err != nil {
+			return nil, err
+		}
+		if err := r.save(); err != nil {
+			return nil, err
+		}
+	}
+	for i, q := range params.List {
+		copy(q.Data, r.best[i])
+	}
+	return r.History, nil
+}
+
+// state is what a checkpoint keeps beside arrays.
+type state struct {
+	Epoch   int     `json:"epoch"`
+	Step    int     `json:"step"`
+	Bad     int     `json:"bad"`
+	Best    float64 `json:"best"`
+	History []Epoch `json:"history"`
+}
+
+type run struct {
+	state
+	cfg         Config
+	params      *nn.Params
+	problem     Problem
+	train, held []int
+	steps       int // of a whole run
+
+	plan     *nn.Plan
+	trained  []*nn.Param
+	index    []int // of trained among params.List
+	m, v     [][]float32
+	mean     [][]float32 // averaged weights, one a parameter of params.List
+	best     [][]float32
+	slices   []slice
+	norms    []float64
+	averaged *nn.Params
+	test     *nn.Plan
+	testSize int
+}
+
+// slice is a stretch of one array, the unit of parallel work on weights.
+type slice struct{ param, lo, hi int }
+
+func newRun(params *nn.Params, p Problem, train, held []int, cfg Config) (*run, error) {
+	r := &run{cfg: cfg, params: params, problem: p, train: train, held: held}
+	r.Best = math.MaxFloat64
+	g := nn.NewGraph(params, true)
+	loss := p.Loss(g, cfg.BatchSize)
+	trained, grads := g.Grad(loss)
+	if g.Err() != nil {
+		return nil, g.Err()
+	}
+	r.trained = trained
+	var err error
+	if r.plan, err = nn.Compile(g, cfg.Workers, append([]*nn.Node{loss}, grads...)...); err != nil {
+		return nil, err
+	}
+	at := map[*nn.Param]int{}
+	for i, q := range params.List {
+		at[q] = i
+		r.mean = append(r.mean, append([]float32(nil), q.Data...))
+		r.best = append(r.best, append([]float32(nil), q.Data...))
+	}
+	const length = 1 << 14
+	for i, q := range trained {
+		r.index = append(r.index, at[q])
+		r.m = append(r.m, make([]float32, len(q.Data)))
+		r.v = append(r.v, make([]float32, len(q.Data)))
+		for lo := 0; lo < len(q.Data); lo += length {
+			r.slices = append(r.slices, slice{i, lo, min(len(q.Data), lo+length)})
+		}
+	}
+	r.norms = make([]float64, len(r.slices))
+	r.steps = cfg.Epochs * (len(train) / cfg.BatchSize)
+	if len(held) > 0 {
+		r.averaged = params.Clone()
+		r.testSize = min(len(held), cfg.BatchSize)
+		g := nn.NewGraph(r.averaged, false)
+		loss := p.Loss(g, r.testSize)
+		if r.test, err = nn.Compile(g, cfg.Workers, loss); err != nil {
+			return nil, err
+		}
+	}
+	return r, nil
+}
+
+// rate returns the step size after the given number of steps.
+func (r *run) rate(step int) float64 {
+	warm := r.cfg.WarmUp * float64(r.steps)
+	s := float64(step)
+	if s < warm {
+		return r.cfg.LearnRate * (s + 1) / (warm + 1)
+	}
+	return r.cfg.LearnRate * (1 + math.Cos(math.Pi*(s-warm)/(float64(r.steps)-warm+1))) / 2
+}
+
+func (r *run) epoch(ctx context.Context) error {
+	order := rng.New(r.cfg.Seed, "order", r.Epoch).Perm(len(r.train))
+	n := r.cfg.BatchSize
+	batches := len(r.train) / n
+	var sum float64
+	first := 0
+	fill := func(slot, _ int) {
+		r.problem.Fill(r.plan.Input, slot, r.train[order[first+slot]], r.Epoch)
+	}
+	valid := math.NaN()
+	if len(r.History) > 0 {
+		valid = r.History[len(r.History)-1].Valid
+	}
+	for b := range batches {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		first = b * n
+		r.cfg.Workers.Run(n, fill)
+		r.plan.Drop(r.cfg.Seed, r.Step)
+		r.plan.Run()
+		loss := float64(r.plan.Output(0)[0])
+		if math.IsNaN(loss) || math.IsInf(loss, 0) {
+			return fmt.Errorf("train: the loss is %g in epoch %d, step %d (try a smaller learn rate than %g): %w",
+				loss, r.Epoch, b, r.cfg.LearnRate, astroml.ErrDiverged)
+		}
+		sum += loss
+		r.plan.Track()
+		if err := r.update(); err != nil {
+			return err
+		}
+		r.Step++
+		if r.cfg.Progress != nil {
+			r.cfg.Progress(astroml.Progress{Stage: r.cfg.Stage, Epoch: r.Epoch, Step: r.Step, Steps: r.steps, Loss: sum / float64(b+1), Valid: valid})
+		}
+	}
+	e := Epoch{Loss: sum / float64(batches)}
+	e.Valid = e.Loss
+	if len(r.held) > 0 {
+		var err error
+		if e.Valid, err = r.validate(ctx); err != nil {
+			return err
+		}
+	}
+	r.History = append(r.History, e)
+	r.Epoch++
+	r.Bad++
+	if e.Valid < r.Best || len(r.held) == 0 {
+		r.Best, r.Bad = e.Valid, 0
+		for i := range r.mean {
+			copy(r.best[i], r.mean[i])
+		}
+	}
+	return nil
+}
+
+// update takes one step of AdamW and moves the averaged weights.
+func (r *run) update() error {
+	r.cfg.Workers.Run(len(r.slices), func(i, _ int) {
+		s := r.slices[i]
+		r.norms[i] = kernel.SumSquares(r.plan.Output(s.param + 1)[s.lo:s.hi])
+	})
+	var norm float64
+	for _, v := range r.norms {
+		norm += v
+	}
+	norm = math.Sqrt(norm)
+	if math.IsNaN(norm) || math.IsInf(norm, 0) {
+		return fmt.Errorf("train: the gradient is not finite in epoch %d (try a smaller learn rate than %g): %w", r.Epoch, r.cfg.LearnRate, astroml.ErrDiverged)
+	}
+	scale := 1.0
+	if r.cfg.Clip > 0 && norm > r.cfg.Clip {
+		scale = r.cfg.Clip / norm
+	}
+	const beta1, beta2 = 0.9, 0.999
+	t := float64(r.Step + 1)
+	o := kernel.AdamW{
+		LearnRate: float32(r.rate(r.Step)), Beta1: beta1, Beta2: beta2, Eps: 1e-8,
+		Correct1: float32(1 - math.Pow(beta1, t)), Correct2: float32(1 - math.Pow(beta2, t)),
+	}
+	// The mean of a short run must forget its first weights.
+	keep := float32(min(r.cfg.Average, t/(t+10)))
+	if r.cfg.Average < 0 {
+		keep = 0
+	}
+	r.cfg.Workers.Run(len(r.slices), func(i, _ int) {
+		s := r.slices[i]
+		q := r.trained[s.param]
+		step := o
+		if q.Decay {
+			step.WeightDecay = float32(r.cfg.WeightDecay)
+		}
+		w := q.Data[s.lo:s.hi]
+		step.Step(w, r.m[s.param][s.lo:s.hi], r.v[s.param][s.lo:s.hi], r.plan.Output(s.param + 1)[s.lo:s.hi], float32(scale))
+		mean := r.mean[r.index[s.param]][s.lo:s.hi]
+		kernel.Scale(mean, mean, keep)
+		kernel.Axpy(mean, 1-keep, w)
+	})
+	for i, q := range r.params.List {
+		if q.Running {
+			mean := r.mean[i]
+			for j, v := range q.Data {
+				mean[j] = keep*mean[j] + (1-keep)*v
+			}
+		}
+	}
+	return nil
+}
+
+// validate returns the held-out loss of the averaged weights.
+func (r *run) validate(ctx context.Context) (float64, error) {
+	for i, q := range r.averaged.List {
+		copy(q.Data, r.mean[i])
+	}
+	r.test.Refresh()
+	var sum float64
+	n := r.testSize
+	for first := 0; first < len(r.held); first += n {
+		if err := ctx.Err(); err != nil {
+			return 0, err
+		}
+		r.cfg.Workers.Run(n, func(slot, _ int) {
+			i := -1
+			if first+slot < len(r.held) {
+				i = r.held[first+slot]
+			}
+			r.problem.Fill(r.test.Input, slot, i, -1)
+		})
+		r.test.Run()
+		sum += float64(r.test.Output(0)[0]) * float64(n)
+	}
+	return sum / float64(len(r.held)), nil
+}
