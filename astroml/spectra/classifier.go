@@ -2,117 +2,306 @@ package spectra
 
 import (
 	"context"
-	"iter"
+	"fmt"
+	"math"
+	"runtime"
 
 	"github.com/goastroml/goastroml/astroml"
-)
-
-// Flag says why a spectrum has no answer, or a poor one.
-type Flag uint32
-
-const (
-	// Unusable: no pixel of the model's grid has a finite flux and a positive
-	// inverse variance. Probabilities are NaN.
-	Unusable Flag = 1 << iota
-	// PartlyCovered: less than half of the model's pixels have data.
-	PartlyCovered
+	"github.com/goastroml/goastroml/astroml/internal/kernel"
+	"github.com/goastroml/goastroml/astroml/internal/rng"
+	"github.com/goastroml/goastroml/astroml/model"
+	"github.com/goastroml/goastroml/astroml/nn"
+	"github.com/goastroml/goastroml/astroml/stats"
+	"github.com/goastroml/goastroml/astroml/train"
 )
 
 // Classifier is a trained classifier. It is immutable and safe for concurrent
 // use.
-type Classifier struct{}
+type Classifier struct {
+	cfg     Config
+	net     network
+	params  *nn.Params
+	classes []string
+	wave    []float64
+	digest  string // of the training data
+	history []train.Epoch
 
-// Result holds what a classifier says of n spectra.
-type Result struct {
-	Prob      []float32 // n × class, calibrated; NaN where Flag has Unusable
-	Class     []int     // most probable class, -1 where Flag has Unusable
-	Total     []float32 // entropy of Prob, nats
-	Aleatoric []float32 // the part of Total that more training data would not remove, nats
-	Epistemic []float32 // the part of Total that more training data would remove, nats
-	// OOD is the fraction of held-out training spectra that look less unusual:
-	// accepting OOD ≤ 0.95 keeps 95 % of the known classes.
-	OOD  []float32
-	Flag []Flag
+	laplace *stats.Laplace
+	novel   *novelty
+	scores  []float32 // sorted 1 - Prob[true class] of calibration spectra
+	held    int       // number of calibration spectra
+
+	plans plans
+}
+
+// Classes returns the names of the classes.
+func (c *Classifier) Classes() []string { return append([]string(nil), c.classes...) }
+
+// Wave returns the model's wavelength grid in Å.
+func (c *Classifier) Wave() []float64 { return append([]float64(nil), c.wave...) }
+
+// Config returns the options the classifier was trained with, defaults filled
+// in.
+func (c *Classifier) Config() Config { return c.cfg }
+
+// History returns the training and held-out loss of each epoch, in nats.
+func (c *Classifier) History() []train.Epoch { return append([]train.Epoch(nil), c.history...) }
+
+// Features returns the number of values that Embed gives a spectrum.
+func (c *Classifier) Features() int { return c.net.features() }
+
+// Params returns the number of parameters and, of these, of running
+// statistics, and the number of multiply-adds a spectrum.
+func (c *Classifier) Params() (total, running, multiplyAdds int) {
+	g := nn.NewGraph(c.params, false)
+	c.draw(g, 1)
+	total, running = c.params.Size()
+	return total, running, g.MultiplyAdds()
+}
+
+// draw draws the network for n spectra.
+func (c *Classifier) draw(g *nn.Graph, n int) (features, z *nn.Node) {
+	f := c.net.draw(g, g.Input("x", n, 1, 1, len(c.wave), c.net.channels()))
+	return f, logits(g, f, len(c.classes))
+}
+
+func (c *Config) defaults() error {
+	pick := func(v *int, d int) {
+		if *v == 0 {
+			*v = d
+		}
+	}
+	pickf := func(v *float64, d float64) {
+		if *v == 0 {
+			*v = d
+		}
+	}
+	picks := func(v *string, d string) {
+		if *v == "" {
+			*v = d
+		}
+	}
+	picks(&c.Network, "default")
+	picks(&c.Pretrain, "none")
+	picks(&c.ClassWeight, "none")
+	pick(&c.Epochs, 30)
+	pick(&c.BatchSize, 64)
+	pick(&c.Patience, 8)
+	pick(&c.PretrainEpochs, 10)
+	pick(&c.Threads, runtime.GOMAXPROCS(0))
+	pickf(&c.LearnRate, 0.002)
+	pickf(&c.WeightDecay, 0.05)
+	pickf(&c.LabelSmoothing, 0.02)
+	pickf(&c.HeldOut, 0.2)
+	pickf(&c.Augment, 1)
+	switch {
+	case networks[c.Network] == nil:
+		return fmt.Errorf(`spectra: network %q, want "default" or "gasnet2"`, c.Network)
+	case c.Pretrain != "none" && c.Pretrain != "contrastive":
+		return fmt.Errorf(`spectra: pretrain %q, want "none" or "contrastive"`, c.Pretrain)
+	case c.ClassWeight != "none" && c.ClassWeight != "balanced":
+		return fmt.Errorf(`spectra: class_weight %q, want "none" or "balanced"`, c.ClassWeight)
+	case c.Epochs < 0 || c.BatchSize < 2 || c.Threads < 0 || c.PretrainEpochs < 0:
+		return fmt.Errorf("spectra: epochs %d, pretrain_epochs %d, batch_size %d, threads %d, want positive numbers and batches of two or more", c.Epochs, c.PretrainEpochs, c.BatchSize, c.Threads)
+	case !(c.LearnRate > 0) || math.IsInf(c.LearnRate, 0) || math.IsNaN(c.WeightDecay):
+		return fmt.Errorf("spectra: learn_rate %g and weight_decay %g, want positive numbers", c.LearnRate, c.WeightDecay)
+	case !(c.HeldOut > 0 && c.HeldOut < 1):
+		return fmt.Errorf("spectra: held_out %g, want a fraction between 0 and 1", c.HeldOut)
+	case !(c.LabelSmoothing < 1) || math.IsNaN(c.Augment):
+		return fmt.Errorf("spectra: label_smoothing %g, augment %g, want numbers, the former below 1", c.LabelSmoothing, c.Augment)
+	}
+	return nil
 }
 
 // Train trains a classifier. It calls progress, which may be nil, after each
 // step. If ctx ends, Train returns its error; with a Checkpoint, nothing but
 // the epoch under way is lost.
 func Train(ctx context.Context, set Set, cfg Config, progress func(astroml.Progress)) (*Classifier, error) {
-	panic("soon")
+	if err := cfg.defaults(); err != nil {
+		return nil, err
+	}
+	if err := set.check(); err != nil {
+		return nil, err
+	}
+	c := &Classifier{cfg: cfg, net: networks[cfg.Network], params: nn.NewParams(cfg.Seed),
+		classes: append([]string(nil), set.Classes...), wave: append([]float64(nil), set.Wave...)}
+	return c, c.train(ctx, set, progress)
 }
-
-// Load reads a classifier from a model file.
-func Load(path string) (*Classifier, error) { panic("soon") }
-
-// Save writes the classifier to a model file, whole or not at all.
-func (c *Classifier) Save(path string) error { panic("soon") }
-
-// Classes returns the names of the classes.
-func (c *Classifier) Classes() []string { panic("soon") }
-
-// Wave returns the model's wavelength grid in Å.
-func (c *Classifier) Wave() []float64 { panic("soon") }
-
-// Config returns the options the classifier was trained with, defaults filled in.
-func (c *Classifier) Config() Config { panic("soon") }
-
-// Params returns the number of parameters and, of these, of running
-// statistics, and the number of multiply-adds a spectrum.
-func (c *Classifier) Params() (total, running, multiplyAdds int) { panic("soon") }
-
-// Features returns the number of values that Embed gives a spectrum.
-func (c *Classifier) Features() int { panic("soon") }
-
-// Classify classifies spectra on any wavelength grid that overlaps the
-// model's. Results do not depend on what else is in x, or on threads.
-func (c *Classifier) Classify(ctx context.Context, x astroml.Spectra) (*Result, error) { panic("soon") }
-
-// Embed returns n × Features values, the representation that the last layer
-// sees.
-func (c *Classifier) Embed(ctx context.Context, x astroml.Spectra) ([]float32, error) { panic("soon") }
-
-// Sets returns n × class booleans: the classes that hold the true one in a
-// fraction coverage of all spectra, by split conformal prediction. A set may be
-// empty: then no class is as probable as it should be.
-func (c *Classifier) Sets(prob []float32, coverage float64) ([]bool, error) { panic("soon") }
 
 // FineTune goes on training on other spectra of the same classes, and
-// calibrates anew on them.
+// calibrates anew on them. Of cfg, Network stays as it is.
 func (c *Classifier) FineTune(ctx context.Context, set Set, cfg Config, progress func(astroml.Progress)) (*Classifier, error) {
-	panic("soon")
+	cfg.Network = c.cfg.Network
+	if err := cfg.defaults(); err != nil {
+		return nil, err
+	}
+	set, err := c.adopt(set)
+	if err != nil {
+		return nil, err
+	}
+	t := &Classifier{cfg: cfg, net: c.net, params: c.params.Clone(), classes: c.classes, wave: c.wave}
+	t.params.Seed = cfg.Seed
+	return t, t.train(ctx, set, progress)
 }
 
-// Spectrum is one spectrum of a stream, with a name of the caller's.
-type Spectrum struct {
-	ID string
-	astroml.Spectra
+// adopt brings a set onto the model's grid and its order of classes.
+func (c *Classifier) adopt(set Set) (Set, error) {
+	if !sameClasses(set.Classes, c.classes) {
+		return set, fmt.Errorf("spectra: classes %v, the model has %v", set.Classes, c.classes)
+	}
+	if err := set.Spectra.Check(); err != nil {
+		return set, err
+	}
+	if !sameGrid(set.Wave, c.wave) {
+		x, err := Rebin(set.Spectra, c.wave)
+		if err != nil {
+			return set, err
+		}
+		set.Spectra = x
+	}
+	return set, set.check()
 }
 
-// Rule is a trigger. Conditions left zero always hold.
-type Rule struct {
-	Name     string   `json:"name"`
-	Classes  []string `json:"classes,omitempty"`  // the most probable class is one of these
-	MinProb  float64  `json:"min_prob,omitempty"` // summed probability of Classes (of the most probable class if there are none)
-	Coverage float64  `json:"coverage,omitempty"` // the conformal set at this coverage has no class but Classes, and one at least
-	MinOOD   float64  `json:"min_ood,omitempty"`
-	MaxOOD   float64  `json:"max_ood,omitempty"`
+func sameClasses(a, b []string) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range a {
+		if a[i] != b[i] {
+			return false
+		}
+	}
+	return true
 }
 
-// Verdict is the answer to one spectrum of a stream.
-type Verdict struct {
-	ID        string
-	Class     string // empty where Flag has Unusable
-	Prob      []float32
-	Total     float32
-	Aleatoric float32
-	Epistemic float32
-	OOD       float32
-	Flag      Flag
-	Triggers  []string // names of the rules that hold
+func (c *Classifier) train(ctx context.Context, set Set, progress func(astroml.Progress)) error {
+	cfg := c.cfg
+	h := new(model.Hash)
+	h.Float32s(set.Flux)
+	h.Float32s(set.IVar)
+	h.Float64s(set.Wave)
+	h.Ints(set.Labels)
+	c.digest = h.String()
+	rows, held := split(set, cfg.HeldOut, cfg.Seed)
+	workers := kernel.NewWorkers(cfg.Threads)
+	defer workers.Close()
+	l := &lesson{c: c, set: set, weights: weights(set, cfg.ClassWeight, rows)}
+	run := train.Config{
+		Seed: cfg.Seed, BatchSize: cfg.BatchSize, LearnRate: cfg.LearnRate, WeightDecay: cfg.WeightDecay,
+		Patience: cfg.Patience, Workers: workers, Progress: progress,
+		Digest: fmt.Sprintf("%s %s held_out=%g augment=%g smoothing=%g weight=%s pretrain=%s", c.digest, cfg.Network, cfg.HeldOut, cfg.Augment, cfg.LabelSmoothing, cfg.ClassWeight, cfg.Pretrain),
+	}
+	if cfg.Pretrain == "contrastive" {
+		run := run
+		run.Stage, run.Epochs = "pretrain", cfg.PretrainEpochs
+		if cfg.Checkpoint != "" {
+			run.Checkpoint = cfg.Checkpoint + ".pretrain"
+		}
+		if _, err := train.Run(ctx, c.params, contrast{l}, rows, nil, run); err != nil {
+			return err
+		}
+	}
+	run.Stage, run.Epochs, run.Checkpoint = "train", cfg.Epochs, cfg.Checkpoint
+	var err error
+	if c.history, err = train.Run(ctx, c.params, l, rows, held, run); err != nil {
+		return err
+	}
+	return c.conclude(ctx, set, rows, held)
 }
 
-// Stream classifies spectra as they come, with bounded memory, in order.
-func (c *Classifier) Stream(ctx context.Context, in iter.Seq2[Spectrum, error], rules []Rule) iter.Seq2[Verdict, error] {
-	panic("soon")
+// conclude fits what follows the network: the posterior of the last layer, the
+// detector of unusual spectra, and the calibration on held-out rows.
+func (c *Classifier) conclude(ctx context.Context, set Set, rows, held []int) error {
+	// A posterior of some ten thousand numbers needs no more rows than these.
+	if r := rng.New(c.cfg.Seed, "conclude"); len(rows) > 20000 {
+		pick := make([]int, 20000)
+		for i, j := range r.Perm(len(rows))[:len(pick)] {
+			pick[i] = rows[j]
+		}
+		rows = pick
+	}
+	d, k := c.Features(), len(c.classes)
+	features, z, err := c.forward(ctx, set.Spectra, rows, nil)
+	if err != nil {
+		return err
+	}
+	phi, prob := withBias(features, d), softmax(z, k)
+	if c.laplace, err = stats.FitLaplace(phi, prob, d+1, k); err != nil {
+		return err
+	}
+	labels := make([]int, len(rows))
+	for i, r := range rows {
+		labels[i] = set.Labels[r]
+	}
+	spoilt, _, err := c.forward(ctx, set.Spectra, rows, func(flux, ivar []float32, i int) {
+		r := rng.New(c.cfg.Seed, "spoil", i)
+		other := rows[r.IntN(len(rows))]
+		m := len(c.wave)
+		spoil(i%spoilKinds, flux, ivar, set.Flux[other*m:(other+1)*m], r)
+	})
+	if err != nil {
+		return err
+	}
+	if c.novel, err = fitNovelty(features, labels, spoilt, d, k); err != nil {
+		return err
+	}
+	return c.calibrate(ctx, set, held)
+}
+
+// Calibrate returns the classifier with probabilities, conformal sets and
+// scores of unusual spectra calibrated on other labelled spectra than those
+// held out in training. The weights stay as they are.
+func (c *Classifier) Calibrate(ctx context.Context, set Set) (*Classifier, error) {
+	set, err := c.adopt(set)
+	if err != nil {
+		return nil, err
+	}
+	t := &Classifier{cfg: c.cfg, net: c.net, params: c.params, classes: c.classes, wave: c.wave, digest: c.digest, history: c.history}
+	l, o := *c.laplace, *c.novel
+	t.laplace, t.novel = &l, &o
+	rows := make([]int, set.Len())
+	for i := range rows {
+		rows[i] = i
+	}
+	return t, t.calibrate(ctx, set, rows)
+}
+
+// split holds out a fraction of each class, at least one spectrum.
+func split(set Set, fraction float64, seed uint64) (rows, held []int) {
+	members := make([][]int, len(set.Classes))
+	for i, l := range set.Labels {
+		members[l] = append(members[l], i)
+	}
+	out := make([]bool, len(set.Labels))
+	for c, m := range members {
+		r := rng.New(seed, "split", c)
+		n := min(len(m)-1, max(1, int(math.Round(fraction*float64(len(m))))))
+		for _, j := range r.Perm(len(m))[:n] {
+			out[m[j]] = true
+		}
+	}
+	for i, o := range out {
+		if o {
+			held = append(held, i)
+		} else {
+			rows = append(rows, i)
+		}
+	}
+	return rows, held
+}
+
+// weights returns what a spectrum of each class counts in the loss.
+func weights(set Set, mode string, rows []int) []float32 {
+	w := make([]float32, len(set.Classes))
+	count := make([]int, len(set.Classes))
+	for _, r := range rows {
+		count[set.Labels[r]]++
+	}
+	for i := range w {
+		w[i] = 1
+		if mode == "balanced" {
+			w[i] = float32(len(rows)) / float32(len(w)*count[i])
+		}
+	}
+	return w
 }

@@ -1,0 +1,358 @@
+package spectra
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"sort"
+	"sync"
+
+	"github.com/goastroml/goastroml/astroml"
+	"github.com/goastroml/goastroml/astroml/internal/kernel"
+	"github.com/goastroml/goastroml/astroml/nn"
+	"github.com/goastroml/goastroml/astroml/stats"
+)
+
+// Flag says why a spectrum has no answer, or a poor one.
+type Flag uint32
+
+const (
+	// Unusable: no pixel of the model's grid has a finite flux and a positive
+	// inverse variance. Probabilities are NaN.
+	Unusable Flag = 1 << iota
+	// PartlyCovered: less than half of the model's pixels have data.
+	PartlyCovered
+)
+
+// Result holds what a classifier says of n spectra.
+type Result struct {
+	Prob      []float32 // n × class, calibrated; NaN where Flag has Unusable
+	Class     []int     // most probable class, -1 where Flag has Unusable
+	Total     []float32 // entropy of Prob, nats
+	Aleatoric []float32 // the part of Total that more training data would not remove, nats
+	Epistemic []float32 // the part of Total that more training data would remove, nats
+	// OOD is the fraction of held-out training spectra that look less unusual:
+	// accepting OOD ≤ 0.95 keeps 95 % of the known classes.
+	OOD  []float32
+	Flag []Flag
+}
+
+func newResult(n, k int) *Result {
+	return &Result{
+		Prob: make([]float32, n*k), Class: make([]int, n),
+		Total: make([]float32, n), Aleatoric: make([]float32, n), Epistemic: make([]float32, n),
+		OOD: make([]float32, n), Flag: make([]Flag, n),
+	}
+}
+
+// batch is the number of spectra that a plan takes at a time: enough rows for
+// the kernel's tiles, few enough to stay in cache.
+const batch = 16
+
+// seat is what one goroutine classifies with.
+type seat struct {
+	plan       *nn.Plan
+	n          int
+	flux, ivar []float32 // one spectrum on the model's grid
+	scratch    *stats.Scratch
+	phi, white []float32
+}
+
+// plans keeps seats for later calls, by batch size.
+type plans struct {
+	mu   sync.Mutex
+	free map[int][]*seat
+}
+
+func (c *Classifier) sit(n int) (*seat, error) {
+	c.plans.mu.Lock()
+	if f := c.plans.free[n]; len(f) > 0 {
+		s := f[len(f)-1]
+		c.plans.free[n] = f[:len(f)-1]
+		c.plans.mu.Unlock()
+		return s, nil
+	}
+	c.plans.mu.Unlock()
+	g := nn.NewGraph(c.params, false)
+	f, z := c.draw(g, n)
+	p, err := nn.Compile(g, nil, f, z)
+	if err != nil {
+		return nil, err
+	}
+	m, d := len(c.wave), c.Features()
+	return &seat{plan: p, n: n, flux: make([]float32, m), ivar: make([]float32, m), phi: make([]float32, d+1), white: make([]float32, d)}, nil
+}
+
+func (c *Classifier) rise(s *seat) {
+	c.plans.mu.Lock()
+	defer c.plans.mu.Unlock()
+	if c.plans.free == nil {
+		c.plans.free = map[int][]*seat{}
+	}
+	c.plans.free[s.n] = append(c.plans.free[s.n], s)
+}
+
+// sweep runs the network over n spectra in batches, on several goroutines. Lay
+// puts spectrum i into x; take gets features and logits of spectrum i.
+func (c *Classifier) sweep(ctx context.Context, n int, lay func(s *seat, x []float32, i int), take func(s *seat, features, logits []float32, i int)) error {
+	size := batch
+	if n < batch {
+		size = 1
+	}
+	tasks := (n + size - 1) / size
+	threads := min(c.cfg.Threads, tasks)
+	seats := make([]*seat, max(1, threads))
+	for i := range seats {
+		s, err := c.sit(size)
+		if err != nil {
+			return err
+		}
+		seats[i] = s
+		defer c.rise(s)
+	}
+	d, k, w := c.Features(), len(c.classes), len(c.wave)*c.net.channels()
+	workers := kernel.NewWorkers(threads)
+	defer workers.Close()
+	workers.Run(tasks, func(task, worker int) {
+		if ctx.Err() != nil {
+			return
+		}
+		s := seats[worker]
+		x := s.plan.Input("x")
+		lo, hi := task*size, min(n, (task+1)*size)
+		for i := lo; i < hi; i++ {
+			lay(s, x[(i-lo)*w:(i-lo+1)*w], i)
+		}
+		s.plan.Run()
+		for i := lo; i < hi; i++ {
+			take(s, s.plan.Output(0)[(i-lo)*d:(i-lo+1)*d], s.plan.Output(1)[(i-lo)*k:(i-lo+1)*k], i)
+		}
+	})
+	return ctx.Err()
+}
+
+// forward returns features and logits of the given rows of x, which is on the
+// model's grid. Change, if there is one, alters a copy of row number i first.
+func (c *Classifier) forward(ctx context.Context, x astroml.Spectra, rows []int, change func(flux, ivar []float32, i int)) (features, z []float32, err error) {
+	d, k, m := c.Features(), len(c.classes), len(c.wave)
+	features, z = make([]float32, len(rows)*d), make([]float32, len(rows)*k)
+	err = c.sweep(ctx, len(rows), func(s *seat, in []float32, i int) {
+		r := rows[i]
+		flux := x.Flux[r*m : (r+1)*m]
+		var ivar []float32
+		if x.IVar != nil {
+			ivar = x.IVar[r*m : (r+1)*m]
+		}
+		if change != nil {
+			copy(s.flux, flux)
+			flux = s.flux
+			if ivar != nil {
+				copy(s.ivar, ivar)
+				ivar = s.ivar
+			}
+			change(flux, ivar, i)
+		}
+		prepare(in, flux, ivar, c.net.channels())
+	}, func(_ *seat, f, l []float32, i int) {
+		copy(features[i*d:], f)
+		copy(z[i*k:], l)
+	})
+	return features, z, err
+}
+
+// look runs the network over spectra on any grid.
+func (c *Classifier) look(ctx context.Context, x astroml.Spectra, good []int, take func(s *seat, features, logits []float32, i int)) error {
+	if err := x.Check(); err != nil {
+		return err
+	}
+	var r *rebinner
+	if !sameGrid(x.Wave, c.wave) {
+		var err error
+		if r, err = newRebinner(x.Wave, c.wave); err != nil {
+			return err
+		}
+	}
+	var bad sync.Mutex
+	var first error
+	err := c.sweep(ctx, x.Len(), func(s *seat, in []float32, i int) {
+		row := x.Row(i)
+		if err := negative(row); err != nil {
+			bad.Lock()
+			first = fmt.Errorf("spectra: spectrum %d: %w", i, err)
+			bad.Unlock()
+		}
+		if r != nil {
+			var ivar []float32
+			if row.IVar != nil {
+				ivar = s.ivar
+			}
+			r.apply(s.flux, ivar, row.Flux, row.IVar)
+			row.Flux, row.IVar = s.flux, ivar
+		}
+		good[i] = prepare(in, row.Flux, row.IVar, c.net.channels())
+	}, take)
+	if err == nil {
+		err = first
+	}
+	return err
+}
+
+func sameGrid(a, b []float64) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range a {
+		// A thousandth of a pixel, where pixels are 1e-4 in log λ.
+		if math.Abs(a[i]-b[i]) > 1e-7*b[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// Classify classifies spectra on any wavelength grid that overlaps the
+// model's. Results do not depend on what else is in x, or on threads.
+func (c *Classifier) Classify(ctx context.Context, x astroml.Spectra) (*Result, error) {
+	n, k := x.Len(), len(c.classes)
+	r := newResult(n, k)
+	good := make([]int, n)
+	err := c.look(ctx, x, good, func(s *seat, f, z []float32, i int) {
+		prob := r.Prob[i*k : (i+1)*k]
+		if good[i] == 0 {
+			nan := float32(math.NaN())
+			for j := range prob {
+				prob[j] = nan
+			}
+			r.Class[i], r.Flag[i] = -1, Unusable
+			r.Total[i], r.Aleatoric[i], r.Epistemic[i], r.OOD[i] = nan, nan, nan, nan
+			return
+		}
+		if 2*good[i] < len(c.wave) {
+			r.Flag[i] = PartlyCovered
+		}
+		a := c.predict(s, prob, f, z)
+		r.Total[i], r.Aleatoric[i], r.Epistemic[i] = float32(a.Total), float32(a.Aleatoric), float32(a.Epistemic)
+		r.OOD[i] = c.novel.ood(f, s.white)
+		for j, p := range prob {
+			if p > prob[r.Class[i]] {
+				r.Class[i] = j
+			}
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// predict writes calibrated probabilities.
+func (c *Classifier) predict(s *seat, prob, features, z []float32) stats.Answer {
+	if s.scratch == nil {
+		s.scratch = c.laplace.NewScratch()
+	}
+	copy(s.phi, features)
+	s.phi[len(features)] = 1
+	return c.laplace.Predict(prob, s.phi, z, s.scratch)
+}
+
+// Embed returns n × Features values, the representation that the last layer
+// sees. Spectra without data have NaN.
+func (c *Classifier) Embed(ctx context.Context, x astroml.Spectra) ([]float32, error) {
+	d := c.Features()
+	out := make([]float32, x.Len()*d)
+	good := make([]int, x.Len())
+	err := c.look(ctx, x, good, func(_ *seat, f, _ []float32, i int) {
+		copy(out[i*d:], f)
+		if good[i] == 0 {
+			for j := range d {
+				out[i*d+j] = float32(math.NaN())
+			}
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// calibrate chooses the temperature and the prior of the last layer, and takes
+// the distributions of conformal scores and of the detector's, on held-out
+// rows.
+func (c *Classifier) calibrate(ctx context.Context, set Set, rows []int) error {
+	d, k := c.Features(), len(c.classes)
+	features, z, err := c.forward(ctx, set.Spectra, rows, nil)
+	if err != nil {
+		return err
+	}
+	labels := make([]int, len(rows))
+	for i, r := range rows {
+		labels[i] = set.Labels[r]
+	}
+	if err := c.laplace.Calibrate(withBias(features, d), z, labels); err != nil {
+		return err
+	}
+	c.novel.calibrate(features)
+	s := &seat{phi: make([]float32, d+1)}
+	prob := make([]float32, k)
+	c.scores = nil
+	for i, l := range labels {
+		c.predict(s, prob, features[i*d:(i+1)*d], z[i*k:(i+1)*k])
+		c.scores = append(c.scores, 1-prob[l])
+	}
+	sort.Slice(c.scores, func(i, j int) bool { return c.scores[i] < c.scores[j] })
+	c.held = len(rows)
+	return nil
+}
+
+// withBias appends a constant 1 to each row of features.
+func withBias(features []float32, d int) []float32 {
+	n := len(features) / d
+	out := make([]float32, 0, n*(d+1))
+	for i := range n {
+		out = append(append(out, features[i*d:(i+1)*d]...), 1)
+	}
+	return out
+}
+
+func softmax(z []float32, k int) []float32 {
+	p := make([]float32, len(z))
+	for i := 0; i < len(z); i += k {
+		var sum, top float64 = 0, math.Inf(-1)
+		for _, v := range z[i : i+k] {
+			top = max(top, float64(v))
+		}
+		for _, v := range z[i : i+k] {
+			sum += math.Exp(float64(v) - top)
+		}
+		for j, v := range z[i : i+k] {
+			p[i+j] = float32(math.Exp(float64(v)-top) / sum)
+		}
+	}
+	return p
+}
+
+// Sets returns n × class booleans: the classes that hold the true one in a
+// fraction coverage of all spectra, by split conformal prediction with the
+// scores of Sadinle, Lei & Wasserman (2019), arXiv:1609.00451: a class is in
+// the set if its probability is at least 1 minus the ⌈(n+1)·coverage⌉-th
+// smallest score. A set may be empty: then no class is as probable as it
+// should be. Spectra without an answer have every class.
+func (c *Classifier) Sets(prob []float32, coverage float64) ([]bool, error) {
+	k := len(c.classes)
+	if len(prob)%k != 0 {
+		return nil, fmt.Errorf("spectra: %d probabilities are no multiple of %d classes: %w", len(prob), k, astroml.ErrShape)
+	}
+	if !(coverage > 0 && coverage < 1) {
+		return nil, fmt.Errorf("spectra: coverage %g, want a number between 0 and 1", coverage)
+	}
+	rank := int(math.Ceil(float64(len(c.scores)+1)*coverage)) - 1
+	limit := float32(math.Inf(1))
+	if rank < len(c.scores) {
+		limit = c.scores[rank]
+	}
+	in := make([]bool, len(prob))
+	for i, p := range prob {
+		in[i] = !(1-p > limit)
+	}
+	return in, nil
+}

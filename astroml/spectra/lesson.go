@@ -1,0 +1,97 @@
+package spectra
+
+import (
+	"math"
+
+	"github.com/goastroml/goastroml/astroml/internal/rng"
+	"github.com/goastroml/goastroml/astroml/nn"
+)
+
+// lesson is the problem of telling classes apart, as package train wants it.
+type lesson struct {
+	c       *Classifier
+	set     Set
+	weights []float32 // a class
+}
+
+// Loss draws the cross-entropy of the classes.
+func (l *lesson) Loss(g *nn.Graph, n int) *nn.Node {
+	_, z := l.c.draw(g, n)
+	return g.CrossEntropy(z, g.Input("target", n, len(l.c.classes)))
+}
+
+// Fill lays out one spectrum, changed at random in training, and its label.
+func (l *lesson) Fill(input func(string) []float32, slot, i, epoch int) {
+	k := len(l.c.classes)
+	t := input("target")[slot*k : (slot+1)*k]
+	clear(t)
+	if i < 0 {
+		clear(l.place(input, slot))
+		return
+	}
+	l.view(input, slot, i, epoch, 0)
+	s := float32(max(0, l.c.cfg.LabelSmoothing))
+	w := l.weights[l.set.Labels[i]]
+	if epoch < 0 {
+		// What is held out measures; it does not teach.
+		s, w = 0, 1
+	}
+	for j := range t {
+		t[j] = w * s / float32(k)
+	}
+	t[l.set.Labels[i]] += w * (1 - s)
+}
+
+func (l *lesson) place(input func(string) []float32, slot int) []float32 {
+	n := len(l.c.wave) * l.c.net.channels()
+	return input("x")[slot*n : (slot+1)*n]
+}
+
+// view lays out spectrum i as seen for the view-th time in an epoch.
+func (l *lesson) view(input func(string) []float32, slot, i, epoch, view int) {
+	m := len(l.c.wave)
+	flux := l.set.Flux[i*m : (i+1)*m]
+	var ivar []float32
+	if l.set.IVar != nil {
+		ivar = l.set.IVar[i*m : (i+1)*m]
+	}
+	if epoch >= 0 && l.c.cfg.Augment > 0 {
+		flux = append([]float32(nil), flux...)
+		if ivar != nil {
+			ivar = append([]float32(nil), ivar...)
+		}
+		augment(flux, ivar, l.c.cfg.Augment, rng.New(l.c.cfg.Seed, "augment", epoch, i, view))
+	}
+	prepare(l.place(input, slot), flux, ivar, l.c.net.channels())
+}
+
+// contrast is the supervised-contrastive problem (Khosla et al. 2020,
+// arXiv:2004.11362): two views of each spectrum, and a projection of the
+// features in which one class lies together.
+type contrast struct{ *lesson }
+
+const (
+	projection  = 64  // length of the projection
+	temperature = 0.1 // as in the paper
+)
+
+// Loss draws the loss of n spectra, each seen twice.
+func (p contrast) Loss(g *nn.Graph, n int) *nn.Node {
+	f, _ := p.c.draw(g, 2*n)
+	if g.Err() != nil {
+		return nil
+	}
+	d := p.c.net.features()
+	z := g.Conv(g.Reshape(f, 2*n, 1, 1, 1, d), g.Param("contrast.weight", nn.Normal(1/math.Sqrt(float64(d))), 1, 1, 1, d, projection),
+		g.Param("contrast.bias", nn.Constant(0), projection), nil, point, nn.Identity)
+	return g.SupCon(g.Reshape(z, 2*n, projection), g.Input("label", 2*n, 1), temperature)
+}
+
+// Fill lays out both views.
+func (p contrast) Fill(input func(string) []float32, slot, i, epoch int) {
+	label := input("label")
+	for v := range 2 {
+		p.view(input, 2*slot+v, i, epoch, 1+v)
+		label[2*slot+v] = float32(p.set.Labels[i])
+	}
+}
