@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"sort"
 	"sync"
 
 	"github.com/goastroml/goastroml/astroml"
@@ -31,7 +30,7 @@ type Result struct {
 	Total     []float32 // entropy of Prob, nats
 	Aleatoric []float32 // the part of Total that more training data would not remove, nats
 	Epistemic []float32 // the part of Total that more training data would remove, nats
-	// OOD is the fraction of held-out training spectra that look less unusual:
+	// OOD is the fraction of held-out spectra that look no more unusual:
 	// accepting OOD ≤ 0.95 keeps 95 % of the known classes.
 	OOD  []float32
 	Flag []Flag
@@ -291,17 +290,16 @@ func (c *Classifier) calibrate(ctx context.Context, set Set, rows []int) error {
 	if err := c.laplace.Calibrate(withBias(features, d), z, labels); err != nil {
 		return err
 	}
-	c.novel.calibrate(features)
-	s := &seat{phi: make([]float32, d+1)}
-	prob := make([]float32, k)
-	c.scores = nil
-	for i, l := range labels {
-		c.predict(s, prob, features[i*d:(i+1)*d], z[i*k:(i+1)*k])
-		c.scores = append(c.scores, 1-prob[l])
+	if err := c.novel.calibrate(features); err != nil {
+		return err
 	}
-	sort.Slice(c.scores, func(i, j int) bool { return c.scores[i] < c.scores[j] })
-	c.held = len(rows)
-	return nil
+	s := &seat{phi: make([]float32, d+1)}
+	prob := make([]float32, len(z))
+	for i := range labels {
+		c.predict(s, prob[i*k:(i+1)*k], features[i*d:(i+1)*d], z[i*k:(i+1)*k])
+	}
+	c.conformal, err = stats.NewConformal(prob, labels, k)
+	return err
 }
 
 // withBias appends a constant 1 to each row of features.
@@ -332,27 +330,23 @@ func softmax(z []float32, k int) []float32 {
 }
 
 // Sets returns n × class booleans: the classes that hold the true one in a
-// fraction coverage of all spectra, by split conformal prediction with the
-// scores of Sadinle, Lei & Wasserman (2019), arXiv:1609.00451: a class is in
-// the set if its probability is at least 1 minus the ⌈(n+1)·coverage⌉-th
-// smallest score. A set may be empty: then no class is as probable as it
-// should be. Spectra without an answer have every class.
+// fraction coverage of all spectra, by split conformal prediction (see
+// stats.Conformal). A set may be empty: then no class is as probable as it
+// should be. Spectra without an answer have empty sets.
 func (c *Classifier) Sets(prob []float32, coverage float64) ([]bool, error) {
-	k := len(c.classes)
-	if len(prob)%k != 0 {
-		return nil, fmt.Errorf("spectra: %d probabilities are no multiple of %d classes: %w", len(prob), k, astroml.ErrShape)
+	t, err := c.conformal.Threshold(coverage)
+	if err != nil {
+		return nil, err
 	}
-	if !(coverage > 0 && coverage < 1) {
-		return nil, fmt.Errorf("spectra: coverage %g, want a number between 0 and 1", coverage)
+	return t.Sets(prob)
+}
+
+// ClassSets is Sets with the coverage kept for each true class, not only for
+// all together: for rare classes, at the price of larger sets.
+func (c *Classifier) ClassSets(prob []float32, coverage float64) ([]bool, error) {
+	t, err := c.conformal.ClassThresholds(coverage)
+	if err != nil {
+		return nil, err
 	}
-	rank := int(math.Ceil(float64(len(c.scores)+1)*coverage)) - 1
-	limit := float32(math.Inf(1))
-	if rank < len(c.scores) {
-		limit = c.scores[rank]
-	}
-	in := make([]bool, len(prob))
-	for i, p := range prob {
-		in[i] = !(1-p > limit)
-	}
-	return in, nil
+	return t.Sets(prob)
 }

@@ -26,10 +26,9 @@ type Classifier struct {
 	digest  string // of the training data
 	history []train.Epoch
 
-	laplace *stats.Laplace
-	novel   *novelty
-	scores  []float32 // sorted 1 - Prob[true class] of calibration spectra
-	held    int       // number of calibration spectra
+	laplace   *stats.Laplace
+	novel     *novelty
+	conformal *stats.Conformal
 
 	plans plans
 }
@@ -120,7 +119,7 @@ func Train(ctx context.Context, set Set, cfg Config, progress func(astroml.Progr
 	if err := cfg.defaults(); err != nil {
 		return nil, err
 	}
-	if err := set.check(); err != nil {
+	if err := set.check(networks[cfg.Network].pixels()); err != nil {
 		return nil, err
 	}
 	c := &Classifier{cfg: cfg, net: networks[cfg.Network], params: nn.NewParams(cfg.Seed),
@@ -159,7 +158,7 @@ func (c *Classifier) adopt(set Set) (Set, error) {
 		}
 		set.Spectra = x
 	}
-	return set, set.check()
+	return set, set.check(c.net.pixels())
 }
 
 func sameClasses(a, b []string) bool {

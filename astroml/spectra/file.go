@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math"
 	"runtime"
-	"sort"
 	"strings"
 
 	"github.com/goastroml/goastroml/astroml"
@@ -25,7 +24,6 @@ type record struct {
 	Wave    []float64     `json:"wave"` // Å
 	Prior   float64       `json:"prior"`
 	Scale   float64       `json:"scale"`
-	Held    int           `json:"held_out"` // number of calibration spectra
 	History []train.Epoch `json:"history"`
 }
 
@@ -33,7 +31,7 @@ type record struct {
 func (c *Classifier) Save(path string) error {
 	cfg := c.cfg
 	cfg.Threads, cfg.Checkpoint = 0, ""
-	r, err := json.Marshal(record{cfg, c.classes, c.wave, c.laplace.Prior, c.laplace.Scale, c.held, c.history})
+	r, err := json.Marshal(record{cfg, c.classes, c.wave, c.laplace.Prior, c.laplace.Scale, c.history})
 	if err != nil {
 		return err
 	}
@@ -46,11 +44,19 @@ func (c *Classifier) Save(path string) error {
 		f.Arrays[name] = astroml.Array{Shape: shape, Data: *data}
 		return nil
 	})
+	list := func(name string, data []float32) {
+		f.Arrays[name] = astroml.Array{Shape: []int{len(data)}, Data: data}
+	}
+	list("novelty.distance", c.novel.distance.Knots())
+	list("novelty.regression", c.novel.regression.Knots())
+	list("novelty.joint", c.novel.joint.Knots())
+	for i, s := range c.conformal.Scores() {
+		list(fmt.Sprintf("conformal.%d", i), s)
+	}
 	return f.Write(path)
 }
 
-// each calls f for all arrays beside the network's. A shape of -1 is any
-// length.
+// each calls f for the arrays of fixed shape beside the network's.
 func (c *Classifier) each(f func(name string, shape []int, data *[]float32) error) error {
 	d, k := c.Features(), len(c.classes)
 	l, o := c.laplace, c.novel
@@ -66,14 +72,7 @@ func (c *Classifier) each(f func(name string, shape []int, data *[]float32) erro
 		{"novelty.center", []int{k, d}, &o.center},
 		{"novelty.metric", []int{d, d}, &o.metric},
 		{"novelty.weight", []int{d + 1}, &o.weight},
-		{"novelty.distance", []int{-1}, &o.distance},
-		{"novelty.regression", []int{-1}, &o.regression},
-		{"novelty.joint", []int{-1}, &o.joint},
-		{"conformal.scores", []int{-1}, &c.scores},
 	} {
-		if a.shape[0] < 0 {
-			a.shape[0] = len(*a.data)
-		}
 		if err := f(a.name, a.shape, a.data); err != nil {
 			return err
 		}
@@ -113,11 +112,11 @@ func decode(f *model.File) (*Classifier, error) {
 	if err := (astroml.Spectra{Wave: r.Wave}).Check(); err != nil {
 		return nil, bad("%v", err)
 	}
-	if len(r.Classes) < 2 || len(r.Wave) < minPixels || !(r.Scale > 0) || !(r.Prior > 0) || math.IsInf(r.Scale+r.Prior, 0) {
+	if len(r.Classes) < 2 || len(r.Wave) < networks[r.Config.Network].pixels() || !(r.Scale > 0) || !(r.Prior > 0) || math.IsInf(r.Scale+r.Prior, 0) {
 		return nil, bad("%d classes, %d pixels, scale %g, prior %g", len(r.Classes), len(r.Wave), r.Scale, r.Prior)
 	}
 	c := &Classifier{cfg: r.Config, net: networks[r.Config.Network], params: nn.NewParams(r.Config.Seed),
-		classes: r.Classes, wave: r.Wave, digest: f.Meta["data"], history: r.History, held: r.Held}
+		classes: r.Classes, wave: r.Wave, digest: f.Meta["data"], history: r.History}
 	d, k := c.Features(), len(c.classes)
 	c.laplace = &stats.Laplace{Features: d + 1, Classes: k, Prior: r.Prior, Scale: r.Scale}
 	c.novel = &novelty{d: d, k: k}
@@ -137,23 +136,24 @@ func decode(f *model.File) (*Classifier, error) {
 		return nil, bad("array %q is missing", "network."+p.Name)
 	}
 	err := c.each(func(name string, shape []int, data *[]float32) error {
-		a, ok := f.Arrays[name]
-		if !ok {
-			return bad("array %q is missing", name)
-		}
-		if len(shape) != len(a.Shape) || len(shape) > 1 && (shape[0] != a.Shape[0] || shape[1] != a.Shape[1]) || shape[0] > 0 && shape[0] != a.Shape[0] {
-			return bad("array %q has shape %v, want %v", name, a.Shape, shape)
-		}
+		a, err := f.Array(name, shape...)
 		*data = a.Data
-		return nil
+		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	for _, s := range [][]float32{c.scores, c.novel.distance, c.novel.regression, c.novel.joint} {
-		if len(s) == 0 || !sort.SliceIsSorted(s, func(i, j int) bool { return s[i] < s[j] }) {
-			return nil, bad("a distribution is empty or not sorted")
+	for name, e := range map[string]**stats.ECDF{"novelty.distance": &c.novel.distance, "novelty.regression": &c.novel.regression, "novelty.joint": &c.novel.joint} {
+		if *e, err = stats.ECDFFromKnots(f.Arrays[name].Data); err != nil {
+			return nil, fmt.Errorf("spectra: array %q: %w", name, err)
 		}
+	}
+	scores := make([][]float32, k)
+	for i := range scores {
+		scores[i] = f.Arrays[fmt.Sprintf("conformal.%d", i)].Data
+	}
+	if c.conformal, err = stats.ConformalFromScores(scores); err != nil {
+		return nil, err
 	}
 	c.laplace.Prepare()
 	return c, nil

@@ -64,8 +64,9 @@ func usable(flux, ivar float32) bool {
 	return flux-flux == 0 && ivar > 0 && ivar <= math.MaxFloat32
 }
 
-// check returns an error for a set that nothing can be learnt from.
-func (s Set) check() error {
+// check returns an error for a set that a network of so many pixels at least
+// can learn nothing from.
+func (s Set) check(pixels int) error {
 	if err := s.Spectra.Check(); err != nil {
 		return err
 	}
@@ -77,8 +78,8 @@ func (s Set) check() error {
 		return fmt.Errorf("spectra: %d labels for %d spectra: %w", len(s.Labels), n, astroml.ErrShape)
 	case len(s.Classes) < 2:
 		return fmt.Errorf("spectra: %d classes, want at least two", len(s.Classes))
-	case len(s.Wave) < minPixels:
-		return fmt.Errorf("spectra: %d pixels, the networks want at least %d: %w", len(s.Wave), minPixels, astroml.ErrShape)
+	case len(s.Wave) < pixels:
+		return fmt.Errorf("spectra: %d pixels, the network wants at least %d: %w", len(s.Wave), pixels, astroml.ErrShape)
 	}
 	seen := map[string]bool{}
 	for _, c := range s.Classes {

@@ -11,6 +11,7 @@ import (
 type network interface {
 	channels() int // of the input: flux, and for 2 its significance
 	features() int
+	pixels() int // at least, for each stage to have something to look at
 	draw(g *nn.Graph, x *nn.Node) (features *nn.Node)
 }
 
@@ -39,6 +40,7 @@ type strided struct{}
 
 func (strided) channels() int { return 2 }
 func (strided) features() int { return 128 }
+func (strided) pixels() int   { return 200 }
 
 func (n strided) draw(g *nn.Graph, x *nn.Node) *nn.Node {
 	x = conv(g, "stem", x, 16, 15, 5)
@@ -92,6 +94,7 @@ type gasnet2 struct{}
 
 func (gasnet2) channels() int { return 1 }
 func (gasnet2) features() int { return 256 }
+func (gasnet2) pixels() int   { return 1457 } // six times kernel 5, stride 3
 
 func (n gasnet2) draw(g *nn.Graph, x *nn.Node) *nn.Node {
 	for i, c := range []int{16, 32, 64, 128, 256, 512} {
@@ -115,9 +118,6 @@ func (gasnet2) block(g *nn.Graph, name string, x *nn.Node, c int) *nn.Node {
 		return nil
 	}
 	s := x.Shape()
-	if s[3] < 5 {
-		return nil
-	}
 	down := nn.Window1D(5, 3, 0, 0)
 	y := g.ConvNorm(name+".conv1", x, nn.Same1D(s[3], 5, 1), c, nn.He(5*s[4]), true, nn.ReLU)
 	y = g.ConvNorm(name+".conv2", y, down, c, nn.He(5*c), true, nn.ReLU)
@@ -129,7 +129,3 @@ func (gasnet2) block(g *nn.Graph, name string, x *nn.Node, c int) *nn.Node {
 		g.Param(name+".shortcut.bias", nn.Constant(0), c), nil, down, nn.Identity)
 	return g.Add(y, r)
 }
-
-// minPixels is the number of pixels below which the networks have nothing left
-// to look at: 3^6·5 for six strides of 3.
-const minPixels = 1500

@@ -3,10 +3,11 @@ package spectra
 import (
 	"errors"
 	"math"
-	"sort"
 
 	"gonum.org/v1/gonum/mat"
 	"gonum.org/v1/gonum/optimize"
+
+	"github.com/goastroml/goastroml/astroml/stats"
 )
 
 // novelty scores how unlike the training spectra a spectrum is, in the space of
@@ -22,11 +23,8 @@ type novelty struct {
 	metric []float32 // d × d, rows whiten
 	weight []float32 // d + 1, of the regression
 
-	distance, regression, joint []float32 // quantiles on held-out spectra
+	distance, regression, joint *stats.ECDF // of the scores of held-out spectra
 }
-
-// quantiles is the number of steps that a distribution is kept in.
-const quantiles = 1000
 
 // fitNovelty learns from the features of training spectra and of spoilt ones.
 func fitNovelty(features []float32, labels []int, spoilt []float32, d, k int) (*novelty, error) {
@@ -162,48 +160,34 @@ func (o *novelty) scores(f []float32, tmp []float32) (distance, regression float
 }
 
 // calibrate takes the distributions of the scores on held-out spectra.
-func (o *novelty) calibrate(features []float32) {
+func (o *novelty) calibrate(features []float32) error {
 	n := len(features) / o.d
 	tmp := make([]float32, o.d)
-	a, b, c := make([]float32, n), make([]float32, n), make([]float32, n)
+	a, b := make([]float32, n), make([]float32, n)
 	for i := range n {
 		a[i], b[i] = o.scores(features[i*o.d:(i+1)*o.d], tmp)
 	}
-	o.distance, o.regression = thin(a), thin(b)
-	for i := range n {
-		c[i] = o.join(a[i], b[i])
+	var err error
+	if o.distance, err = stats.NewECDF(a); err != nil {
+		return err
 	}
-	o.joint = thin(c)
+	if o.regression, err = stats.NewECDF(b); err != nil {
+		return err
+	}
+	for i := range a {
+		a[i] = o.join(a[i], b[i])
+	}
+	o.joint, err = stats.NewECDF(a)
+	return err
 }
 
-// thin returns at most quantiles+1 values of the sorted x, ends included.
-func thin(x []float32) []float32 {
-	s := append([]float32(nil), x...)
-	sort.Slice(s, func(i, j int) bool { return s[i] < s[j] })
-	if len(s) <= quantiles+1 {
-		return s
-	}
-	out := make([]float32, quantiles+1)
-	for i := range out {
-		out[i] = s[i*(len(s)-1)/quantiles]
-	}
-	return out
-}
-
-// below returns the fraction of the distribution that is less than x.
-func below(dist []float32, x float32) float32 {
-	i := sort.Search(len(dist), func(i int) bool { return dist[i] >= x })
-	return float32(i) / float32(len(dist))
-}
-
+// join returns -Σ log p of the p-values of two scores, p ≥ 0.0005.
 func (o *novelty) join(distance, regression float32) float32 {
-	p := func(dist []float32, x float32) float64 {
-		return math.Log(1 - float64(below(dist, x)) + 0.5/float64(len(dist)))
-	}
-	return float32(-p(o.distance, distance) - p(o.regression, regression))
+	const floor = 5e-4 // half a step of the distributions
+	return float32(-math.Log(1-o.distance.At(distance)+floor) - math.Log(1-o.regression.At(regression)+floor))
 }
 
-// ood returns the fraction of held-out spectra that are less unusual.
+// ood returns the fraction of held-out spectra that are no more unusual.
 func (o *novelty) ood(f []float32, tmp []float32) float32 {
-	return below(o.joint, o.join(o.scores(f, tmp)))
+	return float32(o.joint.At(o.join(o.scores(f, tmp))))
 }
