@@ -73,7 +73,7 @@ type HDU struct {
 }
 
 // Open opens a FITS file and reads its headers. A file compressed with gzip is
-// unpacked into memory, up to 1 GiB. A file that is no FITS file, or that ends
+// unpacked into memory if it is smaller than 1 GiB. A file that is no FITS file, or that ends
 // before its data do, is an error that wraps astroml.ErrFormat.
 func Open(path string) (*File, error) {
 	file, err := os.Open(path)
@@ -116,7 +116,7 @@ func read(r io.ReaderAt, size int64, name string) (*File, error) {
 		return nil, fmt.Errorf("fits: %s: %w", name, err)
 	}
 	if packed {
-		m, err := gunzip(io.NewSectionReader(r, 0, size))
+		m, err := gunzip(io.NewSectionReader(r, 0, size), maxUnpacked)
 		if err != nil {
 			return nil, fmt.Errorf("fits: %s: %w", name, err)
 		}

@@ -32,8 +32,8 @@ type memory struct {
 	size   int64
 }
 
-// gunzip unpacks r.
-func gunzip(r io.Reader) (*memory, error) {
+// gunzip unpacks r, up to limit bytes.
+func gunzip(r io.Reader, limit int64) (*memory, error) {
 	z, err := gzip.NewReader(bufio.NewReaderSize(r, bufBytes))
 	if err != nil {
 		return nil, fmt.Errorf("gzip: %w: %w", err, astroml.ErrFormat)
@@ -41,8 +41,8 @@ func gunzip(r io.Reader) (*memory, error) {
 	m := &memory{}
 	for {
 		if m.size == int64(len(m.pieces))*bufBytes {
-			if m.size >= maxUnpacked {
-				return nil, fmt.Errorf("more than %d bytes when unpacked; unpack it with gunzip: %w", maxUnpacked, astroml.ErrFormat)
+			if m.size >= limit {
+				return nil, fmt.Errorf("%d bytes or more when unpacked; unpack it with gunzip: %w", limit, astroml.ErrFormat)
 			}
 			m.pieces = append(m.pieces, make([]byte, bufBytes))
 		}
