@@ -20,7 +20,8 @@ const (
 // Temperature returns the T for which softmax(logits/T) has the smallest
 // negative log-likelihood on held-out objects (Guo et al. 2017,
 // arXiv:1706.04599, section 4.2), between 0.01 and 100. Logits may be
-// log-probabilities.
+// log-probabilities, of which −Inf counts as −103, the logarithm of the smallest
+// float32.
 func Temperature(logits []float32, labels []int, k int) (float64, error) {
 	z, err := logSoftmax(logits, labels, k)
 	if err != nil {
@@ -213,9 +214,9 @@ func (cal *Calibrator) Apply(logits []float32) ([]float32, error) {
 	return prob, nil
 }
 
-// floor is the smallest log-probability that counts: below it float32 holds no
-// probability, and −Inf times 0 is NaN.
-const floor = -100.0
+// impossible is what a log-probability of −Inf counts as: the logarithm of the
+// smallest float32, since −Inf times 0 is NaN.
+const impossible = -149 * math.Ln2
 
 // logSoftmax checks logits and returns their log-probabilities.
 func logSoftmax(logits []float32, labels []int, k int) ([]float64, error) {
@@ -233,14 +234,17 @@ func logSoftmax(logits []float32, labels []int, k int) ([]float64, error) {
 	return z, nil
 }
 
-// normalise writes the log-softmax of logits, bounded by floor, to dst.
+// normalise writes the log-softmax of logits to dst.
 func normalise(dst []float64, logits []float32) {
 	for c, v := range logits {
 		dst[c] = float64(v)
 	}
 	norm := softmax(dst)
 	for c, v := range logits {
-		dst[c] = max(float64(v)-norm, floor)
+		dst[c] = float64(v) - norm
+		if math.IsInf(dst[c], -1) {
+			dst[c] = impossible
+		}
 	}
 }
 
