@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Sequence
 
 import numpy as np
 
-from . import ShapeError
+from ._errors import ShapeError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
