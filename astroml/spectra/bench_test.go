@@ -1,0 +1,72 @@
+package spectra
+
+import (
+	"context"
+	"testing"
+
+	"github.com/goastroml/goastroml/astroml"
+)
+
+// pixelsOf is the length of spectra in these benchmarks: that of SDSS for the
+// default network, that of its paper for GaSNet-II.
+var pixelsOf = map[string]int{"default": 4000, "gasnet2": 3600}
+
+// BenchmarkStep times one step of training: 64 spectra laid out and changed at
+// random, forward, backward, AdamW, averaged weights. With plain spectra are
+// taken as they are.
+func BenchmarkStep(b *testing.B) {
+	for _, network := range []string{"default", "gasnet2"} {
+		set := lines(13, 100, pixelsOf[network], 1)
+		for name, augment := range map[string]float64{"whole": 1, "plain": -1} {
+			b.Run(network+"/"+name, func(b *testing.B) {
+				ctx, cancel := context.WithCancel(context.Background())
+				defer cancel()
+				steps := 0
+				// The first step pays for drawing and compiling the graph.
+				progress := func(astroml.Progress) {
+					if steps == 0 {
+						b.ResetTimer()
+					}
+					if steps == b.N {
+						b.StopTimer()
+						cancel()
+					}
+					steps++
+				}
+				// One spectrum of each class is held out, so that an epoch is
+				// nearly all training.
+				cfg := Config{Network: network, Epochs: b.N, Patience: -1, Augment: augment, HeldOut: 0.01}
+				if _, err := Train(ctx, set, cfg, progress); err != nil && ctx.Err() == nil {
+					b.Fatal(err)
+				}
+			})
+		}
+	}
+}
+
+// BenchmarkClassify times the whole answer to 256 spectra: network, calibrated
+// probabilities, uncertainties, score of unusual spectra.
+func BenchmarkClassify(b *testing.B) {
+	for _, network := range []string{"default", "gasnet2"} {
+		b.Run(network, func(b *testing.B) {
+			c := mustTrain(b, lines(13, 10, pixelsOf[network], 1), Config{Network: network, Epochs: 1})
+			x := lines(16, 16, pixelsOf[network], 2).Spectra
+			mustClassify(b, c, x)
+			b.ResetTimer()
+			for range b.N {
+				mustClassify(b, c, x)
+			}
+		})
+	}
+}
+
+// BenchmarkOne times the answer to one spectrum.
+func BenchmarkOne(b *testing.B) {
+	c := mustTrain(b, lines(13, 10, 4000, 1), Config{Epochs: 1})
+	x := lines(1, 1, 4000, 2).Spectra
+	mustClassify(b, c, x)
+	b.ResetTimer()
+	for range b.N {
+		mustClassify(b, c, x)
+	}
+}
