@@ -265,22 +265,31 @@ func (c *Classifier) Calibrate(ctx context.Context, set Set) (*Classifier, error
 	return t, t.calibrate(ctx, set, rows)
 }
 
-// split holds out a fraction of each class, at least one spectrum.
+// split holds out a fraction of the groups of each class, at least one if it
+// has two. A group is of the class of its first spectrum.
 func split(set Set, fraction float64, seed uint64) (rows, held []int) {
+	group := func(i int) int { return i }
+	if set.Groups != nil {
+		group = func(i int) int { return set.Groups[i] }
+	}
+	seen := map[int]bool{}
 	members := make([][]int, len(set.Classes))
 	for i, l := range set.Labels {
-		members[l] = append(members[l], i)
+		if g := group(i); !seen[g] {
+			seen[g] = true
+			members[l] = append(members[l], g)
+		}
 	}
-	out := make([]bool, len(set.Labels))
+	out := map[int]bool{}
 	for c, m := range members {
 		r := rng.New(seed, "split", c)
 		n := min(len(m)-1, max(1, int(math.Round(fraction*float64(len(m))))))
-		for _, j := range r.Perm(len(m))[:n] {
+		for _, j := range r.Perm(len(m))[:max(0, n)] {
 			out[m[j]] = true
 		}
 	}
-	for i, o := range out {
-		if o {
+	for i := range set.Labels {
+		if out[group(i)] {
 			held = append(held, i)
 		} else {
 			rows = append(rows, i)

@@ -76,6 +76,8 @@ func (s Set) check(pixels int) error {
 		return fmt.Errorf("spectra: no spectra to train on: %w", astroml.ErrShape)
 	case len(s.Labels) != n:
 		return fmt.Errorf("spectra: %d labels for %d spectra: %w", len(s.Labels), n, astroml.ErrShape)
+	case s.Groups != nil && len(s.Groups) != n:
+		return fmt.Errorf("spectra: %d groups for %d spectra: %w", len(s.Groups), n, astroml.ErrShape)
 	case len(s.Classes) < 2:
 		return fmt.Errorf("spectra: %d classes, want at least two", len(s.Classes))
 	case len(s.Wave) < pixels:
@@ -139,6 +141,11 @@ func augment(flux, ivar []float32, strength float64, r *rand.Rand) {
 		}
 	}
 	if ivar == nil {
+		// Of unknown noise: up to a tenth of the rms.
+		a := float32(0.1 * noise * strength * level(flux, nil))
+		for i := range flux {
+			flux[i] += a * float32(r.NormFloat64())
+		}
 		return
 	}
 	if noise < 0.5 {

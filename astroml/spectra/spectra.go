@@ -26,6 +26,10 @@ type Set struct {
 	astroml.Spectra
 	Labels  []int    // index into Classes, one a spectrum
 	Classes []string // names of the classes
+	// Groups says which spectra belong together, such as those of one object:
+	// a group is learnt from or held out as a whole. Nil means that each
+	// spectrum stands alone.
+	Groups []int
 }
 
 // Config holds the options of Train. The zero value is good.
