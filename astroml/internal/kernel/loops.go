@@ -69,8 +69,9 @@ func Sums(dst, x []float32, c int) {
 }
 
 // Moments sets mean and m2 to each channel's mean and Σ(x-mean)² over the rows
-// of x, in two passes. Without rows both are zero. Blocks of rows are joined
-// by Chan, Golub & LeVeque (1983), doi:10.1080/00031305.1983.10483115.
+// of x, in two passes. Without rows both are zero. Those of several blocks are
+// joined by equation 1.5 of Chan, Golub & LeVeque (1983),
+// doi:10.1080/00031305.1983.10483115.
 func Moments(mean, m2, x []float32, c int) {
 	channels("Moments", x, c, mean, m2)
 	current.moments(mean, m2, x, c)

@@ -1,3 +1,5 @@
+//go:build !cgo
+
 package kernel
 
 // native returns no sets: there is no C compiler.

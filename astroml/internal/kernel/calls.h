@@ -1,0 +1,106 @@
+/* The loops of a set as plain functions: Go cannot call a pointer, nor pass a
+ * struct that holds Go pointers. */
+
+#include "kernel.h"
+
+static inline void call_forward(const struct kernels *k, float *c, const float *a, const float *packed,
+	const ptrdiff_t *aline, const ptrdiff_t *cline, const ptrdiff_t *seg, ptrdiff_t width, ptrdiff_t astep, ptrdiff_t cstep,
+	ptrdiff_t nseg, ptrdiff_t kl, ptrdiff_t n, ptrdiff_t lo, ptrdiff_t hi, const float *bias, const float *residual, int act) {
+	struct product p = {width, aline, cline, astep, cstep, seg, nseg, kl, n};
+	k->forward(&p, c, a, packed, lo, hi, bias, residual, act);
+}
+
+static inline void call_weights(const struct kernels *k, float *dw, const float *a, const float *y,
+	const ptrdiff_t *aline, const ptrdiff_t *cline, const ptrdiff_t *seg, ptrdiff_t width, ptrdiff_t astep, ptrdiff_t cstep,
+	ptrdiff_t nseg, ptrdiff_t kl, ptrdiff_t n, ptrdiff_t lo, ptrdiff_t hi, ptrdiff_t klo, ptrdiff_t khi) {
+	struct product p = {width, aline, cline, astep, cstep, seg, nseg, kl, n};
+	k->weights(&p, dw, a, y, lo, hi, klo, khi);
+}
+
+static inline void call_activate(const struct kernels *k, float *y, const float *x, ptrdiff_t len, int act) {
+	k->activate(y, x, len, act);
+}
+
+static inline void call_activate_grad(const struct kernels *k, float *dx, const float *x, const float *y,
+	const float *dy, ptrdiff_t len, int act) {
+	k->activate_grad(dx, x, y, dy, len, act);
+}
+
+static inline void call_bias(const struct kernels *k, float *y, const float *x, const float *b, ptrdiff_t len,
+	ptrdiff_t c, int act) {
+	k->bias(y, x, b, len, c, act);
+}
+
+static inline void call_exp(const struct kernels *k, float *y, const float *x, ptrdiff_t len) {
+	k->exp(y, x, len);
+}
+
+static inline void call_log(const struct kernels *k, float *y, const float *x, ptrdiff_t len) {
+	k->log(y, x, len);
+}
+
+static inline void call_erf(const struct kernels *k, float *y, const float *x, ptrdiff_t len) {
+	k->erf(y, x, len);
+}
+
+static inline void call_sums(const struct kernels *k, float *dst, const float *x, ptrdiff_t len, ptrdiff_t c) {
+	k->sums(dst, x, len, c);
+}
+
+static inline void call_moments(const struct kernels *k, float *mean, float *m2, const float *x, ptrdiff_t len,
+	ptrdiff_t c) {
+	k->moments(mean, m2, x, len, c);
+}
+
+static inline void call_affine(const struct kernels *k, float *y, const float *x, const float *scale,
+	const float *shift, ptrdiff_t len, ptrdiff_t c, int act) {
+	k->affine(y, x, scale, shift, len, c, act);
+}
+
+static inline void call_norm_sums(const struct kernels *k, float *sdy, float *sdyx, const float *dy, const float *x,
+	const float *mean, const float *istd, ptrdiff_t len, ptrdiff_t c) {
+	k->norm_sums(sdy, sdyx, dy, x, mean, istd, len, c);
+}
+
+static inline void call_affine2(const struct kernels *k, float *dst, const float *x, const float *y, const float *a,
+	const float *b, const float *d, ptrdiff_t len, ptrdiff_t c) {
+	k->affine2(dst, x, y, a, b, d, len, c);
+}
+
+static inline void call_add(const struct kernels *k, float *dst, const float *x, const float *y, ptrdiff_t len) {
+	k->add(dst, x, y, len);
+}
+
+static inline void call_mul(const struct kernels *k, float *dst, const float *x, const float *y, ptrdiff_t len) {
+	k->mul(dst, x, y, len);
+}
+
+static inline void call_scale(const struct kernels *k, float *dst, const float *x, float s, ptrdiff_t len) {
+	k->scale(dst, x, s, len);
+}
+
+static inline void call_axpy(const struct kernels *k, float *dst, float s, const float *x, ptrdiff_t len) {
+	k->axpy(dst, s, x, len);
+}
+
+static inline double call_sum_squares(const struct kernels *k, const float *x, ptrdiff_t len) {
+	return k->sum_squares(x, len);
+}
+
+static inline void call_adamw(const struct kernels *k, struct adamw o, float *w, float *m, float *v, const float *g,
+	float scale, ptrdiff_t len) {
+	k->adamw(&o, w, m, v, g, scale, len);
+}
+
+static inline void call_pool_max(const struct kernels *k, struct pool p, float *y, const float *x) {
+	k->pool_max(&p, y, x);
+}
+
+static inline void call_pool_max_grad(const struct kernels *k, struct pool p, float *dx, const float *x, const float *y,
+	const float *dy) {
+	k->pool_max_grad(&p, dx, x, y, dy);
+}
+
+static inline double call_peak(const struct kernels *k, ptrdiff_t rounds) {
+	return k->peak(rounds);
+}

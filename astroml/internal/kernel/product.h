@@ -1,0 +1,272 @@
+/* The product of overlapping rows with packed weights, and its weight gradient:
+ * two register-tiled loops. A tile of rows × columns lives in registers while
+ * the sum runs over k (forward) or over m (weights). Each element has one
+ * accumulator and one order, whatever tile it falls in: results do not depend
+ * on how the rows were split. */
+
+/* Rows that are worked on before going to the next columns, so that their part
+ * of a, c and y stays in the second-level cache. */
+#define BLOCK 192
+
+/* Segments shorter than LONG, and not more than TAPS values in all of them, are
+ * walked by a table, which costs a load a step but no loop a segment. */
+#define LONG 16
+#define TAPS 128
+
+#define TILE (VECTORS * LANES)
+
+/* Where a product's rows start: those of a block. */
+struct rows {
+	ptrdiff_t a[BLOCK], c[BLOCK];
+};
+
+/* find_rows fills r for the rows from m to m+count-1. */
+static void find_rows(struct rows *r, const struct product *p, ptrdiff_t m, ptrdiff_t count) {
+	ptrdiff_t line = m / p->width, w = m % p->width;
+	for (ptrdiff_t i = 0; i < count;) {
+		ptrdiff_t a = p->aline[line] + w * p->astep, c = p->cline[line] + w * p->cstep;
+		ptrdiff_t run = p->width - w < count - i ? p->width - w : count - i;
+		for (ptrdiff_t end = i + run; i < end; i++) {
+			r->a[i] = a;
+			r->c[i] = c;
+			a += p->astep;
+			c += p->cstep;
+		}
+		line++;
+		w = 0;
+	}
+}
+
+/* share is the size of the next tile when rest rows are left: as many tiles as
+ * must be, as equal as can be. */
+INLINE ptrdiff_t share(ptrdiff_t rest, ptrdiff_t most) {
+	ptrdiff_t tiles = (rest + most - 1) / most;
+	return (rest + tiles - 1) / tiles;
+}
+
+/* ---- forward ---- */
+
+/* What the tiles of one block of columns have in common. */
+struct columns {
+	const float *a, *b; /* packed weights of these columns */
+	ptrdiff_t b2;       /* from one panel to the next */
+	ptrdiff_t k, nseg, kl;
+	const ptrdiff_t *seg;
+	const ptrdiff_t *taps; /* where each of the k values is, or NULL: use seg */
+	float *c;              /* at the first of these columns */
+	const float *residual;
+	float bias[TILE];
+	ptrdiff_t used; /* columns */
+	int act;
+	int simple; /* all columns used, no residual, no activation beyond ReLU */
+};
+
+/* finish does for a tile of sums what is not simple. */
+static __attribute__((noinline)) void finish(const struct columns *t, float *sum, const ptrdiff_t *rc, int rows) {
+	for (int i = 0; i < rows; i++, sum += TILE) {
+		float *c = t->c + rc[i];
+		const float *residual = t->residual ? t->residual + rc[i] : NULL;
+		for (ptrdiff_t j = 0; j < t->used; j += LANES) {
+			ptrdiff_t left = t->used - j;
+			vec s = LOAD(sum + j) + LOAD(t->bias + j);
+			if (residual)
+				s += get(residual + j, left);
+			put(c + j, activated(s, t->act), left);
+		}
+	}
+}
+
+/* forward_step multiplies the values at offset k of each row with the weights
+ * at b. */
+#define FORWARD_STEP(k) do { \
+		vec w[VECTORS]; \
+		UNROLL for (int j = 0; j < vectors; j++) \
+			w[j] = LOAD(b + j * LANES / PANEL * b2 + j * LANES % PANEL); \
+		UNROLL for (int i = 0; i < rows; i++) { \
+			vec x = SPLAT(a[i][k]); \
+			UNROLL for (int j = 0; j < vectors; j++) \
+				sum[i][j] = FMA(x, w[j], sum[i][j]); \
+		} \
+		b += PANEL; \
+	} while (0)
+
+INLINE void forward_tile(int rows, int vectors, const struct columns *t, const ptrdiff_t *ra, const ptrdiff_t *rc) {
+	vec sum[ROWS][VECTORS];
+	const float *a[ROWS];
+	UNROLL for (int i = 0; i < rows; i++) {
+		a[i] = t->a + ra[i];
+		UNROLL for (int j = 0; j < vectors; j++)
+			sum[i][j] = (vec){0};
+	}
+	const float *b = t->b;
+	ptrdiff_t b2 = t->b2;
+	if (t->taps) {
+		for (const ptrdiff_t *tap = t->taps, *end = tap + t->k; tap < end; tap++)
+			FORWARD_STEP(*tap);
+	} else {
+		for (const ptrdiff_t *seg = t->seg, *end = seg + t->nseg; seg < end; seg++)
+			for (ptrdiff_t k = *seg, last = k + t->kl; k < last; k++)
+				FORWARD_STEP(k);
+	}
+	if (t->simple) {
+		ivec off = (ivec){0} - (t->act == RELU);
+		UNROLL for (int i = 0; i < rows; i++) {
+			UNROLL for (int j = 0; j < vectors; j++) {
+				vec s = sum[i][j] + LOAD(t->bias + j * LANES);
+				STORE(t->c + rc[i] + j * LANES, (vec)((ivec)s & ~((s < 0) & off)));
+			}
+		}
+	} else {
+		float buf[ROWS * TILE];
+		UNROLL for (int i = 0; i < rows; i++)
+			UNROLL for (int j = 0; j < vectors; j++)
+				STORE(buf + i * TILE + j * LANES, sum[i][j]);
+		finish(t, buf, rc, rows);
+	}
+}
+
+/* One copy of the code for each size of tile. */
+#define EACH_VECTORS(X, R) X(R, 1) X(R, 2) X(R, 3) X(R, 4)
+#define EACH_TILE(X) \
+	EACH_VECTORS(X, 1) EACH_VECTORS(X, 2) EACH_VECTORS(X, 3) EACH_VECTORS(X, 4) \
+	EACH_VECTORS(X, 5) EACH_VECTORS(X, 6) EACH_VECTORS(X, 7) EACH_VECTORS(X, 8)
+
+static void forward_tiles(const struct columns *t, const ptrdiff_t *ra, const ptrdiff_t *rc, ptrdiff_t count) {
+	int vectors = (int)((t->used + LANES - 1) / LANES);
+	for (ptrdiff_t i = 0, rows; i < count; i += rows) {
+		rows = share(count - i, ROWS);
+		switch (rows * 8 + vectors) {
+#define X(R, V) \
+		case R * 8 + V: \
+			if (R <= ROWS && V <= VECTORS) \
+				forward_tile(R, V, t, ra + i, rc + i); \
+			break;
+			EACH_TILE(X)
+#undef X
+		}
+	}
+}
+
+static void forward(const struct product *p, float *c, const float *a, const float *packed,
+	ptrdiff_t lo, ptrdiff_t hi, const float *bias, const float *residual, int act) {
+	ptrdiff_t k = p->nseg * p->kl, taps[TAPS];
+	struct columns t = {.a = a, .b2 = k * PANEL, .k = k, .nseg = p->nseg, .kl = p->kl, .seg = p->seg, .act = act};
+	if (p->nseg > 1 && p->kl < LONG && k <= TAPS) {
+		for (ptrdiff_t i = 0; i < k; i++)
+			taps[i] = p->seg[i / p->kl] + i % p->kl;
+		t.taps = taps;
+	}
+	struct rows r;
+	for (ptrdiff_t m = lo, count; m < hi; m += count) {
+		count = hi - m < BLOCK ? hi - m : BLOCK;
+		find_rows(&r, p, m, count);
+		for (ptrdiff_t n = 0; n < p->n; n += TILE) {
+			t.used = p->n - n < TILE ? p->n - n : TILE;
+			t.b = packed + n / PANEL * PANEL * k + n % PANEL;
+			t.c = c + n;
+			t.residual = residual ? residual + n : NULL;
+			t.simple = t.used % LANES == 0 && !residual && act <= RELU;
+			memset(t.bias, 0, sizeof t.bias);
+			if (bias)
+				memcpy(t.bias, bias + n, t.used * sizeof *bias);
+			forward_tiles(&t, r.a, r.c, count);
+		}
+	}
+}
+
+/* ---- weights ---- */
+
+/* What a tile of the weight gradient sums over: a block of rows. */
+struct block {
+	const float *a, *y; /* y at the first of the tile's columns */
+	const ptrdiff_t *ra, *ry;
+	ptrdiff_t count;
+	ptrdiff_t used; /* columns; if fewer than vectors*LANES, y is a copy padded with zeros */
+	float *dw;      /* at the tile's first row and column */
+	ptrdiff_t n;    /* from one row of dw to the next */
+};
+
+/* weights_tile adds the block to rows × vectors values of dw. The rows are at
+ * tap[0], tap[1], … of a row of a; one after the other if not spread. */
+INLINE void weights_tile(int rows, int vectors, int spread, const struct block *t, const ptrdiff_t *tap) {
+	vec sum[ROWS][VECTORS];
+	const float *a[ROWS];
+	UNROLL for (int i = 0; i < rows; i++) {
+		a[i] = t->a + (spread ? tap[i] : tap[0] + i);
+		UNROLL for (int j = 0; j < vectors; j++) {
+			sum[i][j] = get(t->dw + i * t->n + j * LANES, t->used - j * LANES);
+		}
+	}
+	for (ptrdiff_t m = 0; m < t->count; m++) {
+		const float *y = t->y + t->ry[m];
+		ptrdiff_t at = t->ra[m];
+		vec w[VECTORS];
+		UNROLL for (int j = 0; j < vectors; j++)
+			w[j] = LOAD(y + j * LANES);
+		UNROLL for (int i = 0; i < rows; i++) {
+			vec x = SPLAT(a[i][at]);
+			UNROLL for (int j = 0; j < vectors; j++)
+				sum[i][j] = FMA(x, w[j], sum[i][j]);
+		}
+	}
+	UNROLL for (int i = 0; i < rows; i++) {
+		UNROLL for (int j = 0; j < vectors; j++) {
+			put(t->dw + i * t->n + j * LANES, sum[i][j], t->used - j * LANES);
+		}
+	}
+}
+
+static void weights_tiles(struct block *t, const ptrdiff_t *tap, ptrdiff_t count) {
+	int vectors = (int)((t->used + LANES - 1) / LANES);
+	for (ptrdiff_t k = 0, rows; k < count; k += rows, tap += rows, t->dw += rows * t->n) {
+		rows = share(count - k, ROWS);
+		int spread = tap[rows - 1] - tap[0] != rows - 1;
+		switch (rows * 8 + vectors) {
+#define X(R, V) \
+		case R * 8 + V: \
+			if (R > ROWS || V > VECTORS) \
+				break; \
+			if (spread) \
+				weights_tile(R, V, 1, t, tap); \
+			else \
+				weights_tile(R, V, 0, t, tap); \
+			break;
+			EACH_TILE(X)
+#undef X
+		}
+	}
+}
+
+/* Rows of the gradient that are done together: their taps fit on the stack. */
+#define TAPROWS 512
+
+static void weights(const struct product *p, float *dw, const float *a, const float *y,
+	ptrdiff_t lo, ptrdiff_t hi, ptrdiff_t klo, ptrdiff_t khi) {
+	struct rows r;
+	float copy[BLOCK * TILE];
+	ptrdiff_t copied[BLOCK], tap[TAPROWS];
+	for (ptrdiff_t i = 0; i < BLOCK; i++)
+		copied[i] = i * TILE;
+	for (ptrdiff_t m = lo, count; m < hi; m += count) {
+		count = hi - m < BLOCK ? hi - m : BLOCK;
+		find_rows(&r, p, m, count);
+		for (ptrdiff_t k = klo, taps; k < khi; k += taps) {
+			taps = khi - k < TAPROWS ? khi - k : TAPROWS;
+			for (ptrdiff_t i = 0; i < taps; i++)
+				tap[i] = p->seg[(k + i) / p->kl] + (k + i) % p->kl;
+			for (ptrdiff_t n = 0; n < p->n; n += TILE) {
+				ptrdiff_t used = p->n - n < TILE ? p->n - n : TILE;
+				struct block t = {a, y + n, r.a, r.c, count, used, dw + k * p->n + n, p->n};
+				if (used % LANES != 0 || taps >= 4 * ROWS) {
+					/* Rows far apart in y would fall on the same few lines of the cache. */
+					for (ptrdiff_t i = 0; i < count; i++) {
+						EACH(j, used) STORE(copy + i * TILE + j, get(y + n + r.c[i] + j, left));
+					}
+					t.y = copy;
+					t.ry = copied;
+				}
+				weights_tiles(&t, tap, taps);
+			}
+		}
+	}
+}

@@ -1,0 +1,16 @@
+/* What every processor has: four floats a register, sixteen registers. */
+
+#include "kernel.h"
+
+#define SET baseline
+#define LANES 4
+#define ROWS 6
+#define VECTORS 2
+#define FMA(a, b, c) ((a) * (b) + (c))
+
+#if defined(__SSE__)
+#include <xmmintrin.h>
+#define SQRT(x) _mm_sqrt_ps(x)
+#endif
+
+#include "set.h"
