@@ -93,7 +93,7 @@ func moments(t *testing.T, x []float64, want, se [4]float64) {
 // TestMoments looks along one stream and across the first draws of many, as
 // augmentation uses them: one stream a row.
 func TestMoments(t *testing.T) {
-	const n = 200_000
+	const n = 50_000
 	for _, name := range []string{"along", "across"} {
 		t.Run(name, func(t *testing.T) {
 			uniform, normal := make([]float64, n), make([]float64, n)
