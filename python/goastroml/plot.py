@@ -228,9 +228,8 @@ def reliability(
         raise ShapeError(f"plot: {len(y)} labels, want {len(prob)}, one for each row of prob")
     answered = np.isfinite(prob).all(axis=1)
     prob, y = prob[answered], y[answered]
-    r = stats.reliability(prob, y, bins=bins)
+    confidence, accuracy, count = stats.reliability(prob, y, bins=bins)
     ece = stats.expected_calibration_error(prob, y, bins=bins)
-    confidence, accuracy, count = (np.asarray(r[f], float) for f in ("confidence", "accuracy", "count"))
 
     if ax is None:
         ax = _new((4.0, 3.8))
