@@ -17,12 +17,15 @@ package bindings
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math"
+	"strings"
 	"unsafe"
 
 	"github.com/goastroml/goastroml/astroml"
+	"github.com/goastroml/goastroml/astroml/model"
 )
 
 // Version returns the library's version.
@@ -64,6 +67,18 @@ func need[T float32 | float64 | int64 | uint32 | uint8](name string, addr uintpt
 // of Go memory, so the collector has no business with it.
 func pointer(a uintptr) unsafe.Pointer { return *(*unsafe.Pointer)(unsafe.Pointer(&a)) }
 
+// ints returns a copy of the caller's numbers, nil for nil.
+func ints(x []int64) []int {
+	if x == nil {
+		return nil
+	}
+	y := make([]int, len(x))
+	for i, v := range x {
+		y[i] = int(v)
+	}
+	return y
+}
+
 // fromJSON reads options. The empty string stands for none; an unknown name is
 // an error.
 func fromJSON(name, text string, to any) error {
@@ -73,7 +88,11 @@ func fromJSON(name, text string, to any) error {
 	d := json.NewDecoder(bytes.NewReader([]byte(text)))
 	d.DisallowUnknownFields()
 	if err := d.Decode(to); err != nil {
-		return fmt.Errorf("%s: %w", name, err)
+		var wrong *json.UnmarshalTypeError
+		if errors.As(err, &wrong) {
+			return fmt.Errorf("%s: %s is a %s, want %s", name, wrong.Field, wrong.Value, wrong.Type)
+		}
+		return fmt.Errorf("%s: %s", name, strings.TrimPrefix(err.Error(), "json: "))
 	}
 	if _, err := d.Token(); err != io.EOF {
 		return fmt.Errorf("%s: text after the JSON value", name)
@@ -84,4 +103,14 @@ func fromJSON(name, text string, to any) error {
 func toJSON(v any) (string, error) {
 	b, err := json.Marshal(v)
 	return string(b), err
+}
+
+// ModelKind returns what a model file holds, such as "spectra.Classifier".
+func ModelKind(path string) (kind string, err error) {
+	defer guard(&err)
+	f, err := model.Read(path)
+	if err != nil {
+		return "", err
+	}
+	return f.Kind, nil
 }

@@ -8,7 +8,10 @@
 # for all. They are checked: an edit that no longer finds its place stops the
 # build, so that a new gopy or pybindgen cannot slip by.
 set -eu
-python=$1
+case $1 in
+*/*) python=$(cd "$(dirname "$1")" && pwd)/$(basename "$1") ;;
+*) python=$1 ;;
+esac
 mkdir -p "$2"
 out=$(cd "$2" && pwd)
 cd "$(dirname "$0")/.."

@@ -2,12 +2,12 @@ package bindings
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 
 	"github.com/goastroml/goastroml/astroml"
 	"github.com/goastroml/goastroml/astroml/spectra"
+	"github.com/goastroml/goastroml/astroml/train"
 )
 
 // SpectraClassifier is a spectra.Classifier.
@@ -33,8 +33,8 @@ func spectraInput(flux, ivar uintptr, n int, wave uintptr, pixels int) (astroml.
 }
 
 // spectraTraining describes a labelled set of the caller's: labels are n int64,
-// classes a JSON list of names.
-func spectraTraining(flux, ivar uintptr, n int, wave uintptr, pixels int, labels uintptr, classes string) (spectra.Set, error) {
+// groups too (0 for none), classes a JSON list of names.
+func spectraTraining(flux, ivar uintptr, n int, wave uintptr, pixels int, labels, groups uintptr, classes string) (spectra.Set, error) {
 	x, err := spectraInput(flux, ivar, n, wave, pixels)
 	if err != nil {
 		return spectra.Set{}, err
@@ -43,18 +43,19 @@ func spectraTraining(flux, ivar uintptr, n int, wave uintptr, pixels int, labels
 	if err != nil {
 		return spectra.Set{}, err
 	}
-	set := spectra.Set{Spectra: x, Labels: make([]int, len(l))}
-	for i, v := range l {
-		set.Labels[i] = int(v)
+	g, err := array[int64]("groups", groups, n, 1)
+	if err != nil {
+		return spectra.Set{}, err
 	}
+	set := spectra.Set{Spectra: x, Labels: ints(l), Groups: ints(g)}
 	return set, fromJSON("classes", classes, &set.Classes)
 }
 
 // SpectraTrain starts spectra.Train on n spectra of pixels each; config is the
-// JSON of a spectra.Config. The job's result is for SpectraTrained.
-func SpectraTrain(job *Job, flux, ivar uintptr, n int, wave uintptr, pixels int, labels uintptr, classes, config string) (zero int, err error) {
+// JSON of a spectra.Config. SpectraTrained has the job's result.
+func SpectraTrain(job *Job, flux, ivar uintptr, n int, wave uintptr, pixels int, labels, groups uintptr, classes, config string) (zero int, err error) {
 	defer guard(&err)
-	set, err := spectraTraining(flux, ivar, n, wave, pixels, labels, classes)
+	set, err := spectraTraining(flux, ivar, n, wave, pixels, labels, groups, classes)
 	if err != nil {
 		return 0, err
 	}
@@ -67,11 +68,11 @@ func SpectraTrain(job *Job, flux, ivar uintptr, n int, wave uintptr, pixels int,
 	})
 }
 
-// FineTune starts spectra.Classifier.FineTune. The job's result is for
-// SpectraTrained.
-func (c *SpectraClassifier) FineTune(job *Job, flux, ivar uintptr, n int, wave uintptr, pixels int, labels uintptr, classes, config string) (zero int, err error) {
+// FineTune starts spectra.Classifier.FineTune. SpectraTrained has the
+// job's result.
+func (c *SpectraClassifier) FineTune(job *Job, flux, ivar uintptr, n int, wave uintptr, pixels int, labels, groups uintptr, classes, config string) (zero int, err error) {
 	defer guard(&err)
-	set, err := spectraTraining(flux, ivar, n, wave, pixels, labels, classes)
+	set, err := spectraTraining(flux, ivar, n, wave, pixels, labels, groups, classes)
 	if err != nil {
 		return 0, err
 	}
@@ -84,7 +85,21 @@ func (c *SpectraClassifier) FineTune(job *Job, flux, ivar uintptr, n int, wave u
 	})
 }
 
-// SpectraTrained returns what a job of SpectraTrain or FineTune has made.
+// CalibrateJob starts spectra.Classifier.Calibrate. SpectraTrained has the
+// job's result.
+func (c *SpectraClassifier) CalibrateJob(job *Job, flux, ivar uintptr, n int, wave uintptr, pixels int, labels, groups uintptr, classes string) (zero int, err error) {
+	defer guard(&err)
+	set, err := spectraTraining(flux, ivar, n, wave, pixels, labels, groups, classes)
+	if err != nil {
+		return 0, err
+	}
+	return 0, job.start(func(ctx context.Context, _ func(astroml.Progress)) (any, error) {
+		return c.c.Calibrate(ctx, set)
+	})
+}
+
+// SpectraTrained returns what a job of SpectraTrain, FineTune or CalibrateJob has
+// made.
 func SpectraTrained(job *Job) (c *SpectraClassifier, err error) {
 	defer guard(&err)
 	t, err := result[*spectra.Classifier](job)
@@ -119,6 +134,7 @@ type spectraInfo struct {
 	Running      int            `json:"running"`
 	MultiplyAdds int            `json:"multiply_adds"`
 	Config       spectra.Config `json:"config"`
+	History      []train.Epoch  `json:"history"`
 }
 
 // Info returns a JSON object that describes the classifier.
@@ -129,6 +145,7 @@ func (c *SpectraClassifier) Info() (text string, err error) {
 		Pixels:   len(c.c.Wave()),
 		Features: c.c.Features(),
 		Config:   c.c.Config(),
+		History:  c.c.History(),
 	}
 	i.Parameters, i.Running, i.MultiplyAdds = c.c.Params()
 	return toJSON(i)
@@ -152,21 +169,12 @@ type spectraOutput struct {
 	class                            []int64
 	total, aleatoric, epistemic, ood []float32
 	flag                             []uint32
+	triggers                         []uint8
+	rules                            []spectra.Rule
 }
 
-func (c *SpectraClassifier) output(prob, class, total, aleatoric, epistemic, ood, flag uintptr, n int) (o spectraOutput, err error) {
-	var e [7]error
-	o.prob, e[0] = array[float32]("prob", prob, n, len(c.c.Classes()))
-	o.class, e[1] = array[int64]("class", class, n, 1)
-	o.total, e[2] = array[float32]("total", total, n, 1)
-	o.aleatoric, e[3] = array[float32]("aleatoric", aleatoric, n, 1)
-	o.epistemic, e[4] = array[float32]("epistemic", epistemic, n, 1)
-	o.ood, e[5] = array[float32]("ood", ood, n, 1)
-	o.flag, e[6] = array[uint32]("flag", flag, n, 1)
-	return o, errors.Join(e[:]...)
-}
-
-func (o spectraOutput) write(r *spectra.Result) {
+// write fills the caller's arrays.
+func (o *spectraOutput) write(c *spectra.Classifier, r *spectra.Result) error {
 	copy(o.prob, r.Prob)
 	copy(o.total, r.Total)
 	copy(o.aleatoric, r.Aleatoric)
@@ -178,47 +186,75 @@ func (o spectraOutput) write(r *spectra.Result) {
 	for i := range o.flag {
 		o.flag[i] = uint32(r.Flag[i])
 	}
+	if len(o.triggers) == 0 {
+		return nil
+	}
+	clear(o.triggers)
+	for j := range o.rules {
+		held, err := c.Judge(r, o.rules[j:j+1])
+		if err != nil {
+			return err
+		}
+		for i, names := range held {
+			if len(names) > 0 {
+				o.triggers[i*len(o.rules)+j] = 1
+			}
+		}
+	}
+	return nil
+}
+
+// classify checks the arguments of Classify and returns what is left to do.
+func (c *SpectraClassifier) classify(prob, class, total, aleatoric, epistemic, ood, flag, triggers, flux, ivar uintptr, n int, wave uintptr, pixels int, rules string) (func(context.Context) error, error) {
+	o := new(spectraOutput)
+	var e [8]error
+	o.prob, e[0] = array[float32]("prob", prob, n, len(c.c.Classes()))
+	o.class, e[1] = array[int64]("class", class, n, 1)
+	o.total, e[2] = array[float32]("total", total, n, 1)
+	o.aleatoric, e[3] = array[float32]("aleatoric", aleatoric, n, 1)
+	o.epistemic, e[4] = array[float32]("epistemic", epistemic, n, 1)
+	o.ood, e[5] = array[float32]("ood", ood, n, 1)
+	o.flag, e[6] = array[uint32]("flag", flag, n, 1)
+	if e[7] = fromJSON("rules", rules, &o.rules); e[7] == nil {
+		o.triggers, e[7] = array[uint8]("triggers", triggers, n, len(o.rules))
+	}
+	if err := firstOf(e[:]...); err != nil {
+		return nil, err
+	}
+	x, err := spectraInput(flux, ivar, n, wave, pixels)
+	if err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context) error {
+		r, err := c.c.Classify(ctx, x)
+		if err != nil {
+			return err
+		}
+		return o.write(c.c, r)
+	}, nil
 }
 
 // Classify classifies n spectra and returns when that is done. prob is n × class
-// float32, class n int64, flag n uint32, the others n float32.
-func (c *SpectraClassifier) Classify(prob, class, total, aleatoric, epistemic, ood, flag, flux, ivar uintptr, n int, wave uintptr, pixels int) (zero int, err error) {
+// float32, class n int64, flag n uint32, triggers n × rule uint8 (1 where the
+// rule holds), the others n float32; what is 0 is not wanted. rules is a JSON
+// list of spectra.Rule.
+func (c *SpectraClassifier) Classify(prob, class, total, aleatoric, epistemic, ood, flag, triggers, flux, ivar uintptr, n int, wave uintptr, pixels int, rules string) (zero int, err error) {
 	defer guard(&err)
-	out, err := c.output(prob, class, total, aleatoric, epistemic, ood, flag, n)
+	f, err := c.classify(prob, class, total, aleatoric, epistemic, ood, flag, triggers, flux, ivar, n, wave, pixels, rules)
 	if err != nil {
 		return 0, err
 	}
-	x, err := spectraInput(flux, ivar, n, wave, pixels)
-	if err != nil {
-		return 0, err
-	}
-	r, err := c.c.Classify(context.Background(), x)
-	if err != nil {
-		return 0, err
-	}
-	out.write(r)
-	return 0, nil
+	return 0, f(context.Background())
 }
 
 // ClassifyJob is Classify as a job, which can be canceled.
-func (c *SpectraClassifier) ClassifyJob(job *Job, prob, class, total, aleatoric, epistemic, ood, flag, flux, ivar uintptr, n int, wave uintptr, pixels int) (zero int, err error) {
+func (c *SpectraClassifier) ClassifyJob(job *Job, prob, class, total, aleatoric, epistemic, ood, flag, triggers, flux, ivar uintptr, n int, wave uintptr, pixels int, rules string) (zero int, err error) {
 	defer guard(&err)
-	out, err := c.output(prob, class, total, aleatoric, epistemic, ood, flag, n)
+	f, err := c.classify(prob, class, total, aleatoric, epistemic, ood, flag, triggers, flux, ivar, n, wave, pixels, rules)
 	if err != nil {
 		return 0, err
 	}
-	x, err := spectraInput(flux, ivar, n, wave, pixels)
-	if err != nil {
-		return 0, err
-	}
-	return 0, job.start(func(ctx context.Context, _ func(astroml.Progress)) (any, error) {
-		r, err := c.c.Classify(ctx, x)
-		if err != nil {
-			return nil, err
-		}
-		out.write(r)
-		return nil, nil
-	})
+	return 0, job.start(func(ctx context.Context, _ func(astroml.Progress)) (any, error) { return nil, f(ctx) })
 }
 
 // Embed starts to write the representation of n spectra, n × features float32,
@@ -240,8 +276,9 @@ func (c *SpectraClassifier) Embed(job *Job, out, flux, ivar uintptr, n int, wave
 	})
 }
 
-// Sets writes n × class conformal sets of 0 and 1 to out, for prob of n × class.
-func (c *SpectraClassifier) Sets(out, prob uintptr, n int, coverage float64) (zero int, err error) {
+// Sets writes n × class conformal sets of 0 and 1 to out, for prob of n × class
+// float32. With perClass not 0, the coverage is kept for each class.
+func (c *SpectraClassifier) Sets(out, prob uintptr, n int, coverage float64, perClass int) (zero int, err error) {
 	defer guard(&err)
 	k := len(c.c.Classes())
 	o, err := need[uint8]("sets", out, n, k)
@@ -252,104 +289,13 @@ func (c *SpectraClassifier) Sets(out, prob uintptr, n int, coverage float64) (ze
 	if err != nil {
 		return 0, err
 	}
-	s, err := c.c.Sets(p, coverage)
-	if err != nil {
-		return 0, err
+	sets := c.c.Sets
+	if perClass != 0 {
+		sets = c.c.ClassSets
 	}
-	for i, in := range s {
-		o[i] = 0
-		if in {
-			o[i] = 1
-		}
-	}
-	return 0, nil
-}
-
-// Stream classifies n spectra that may each have a grid of their own, in order,
-// and says which rules hold: rules is a JSON list of spectra.Rule, triggers gets
-// n × rule of 0 and 1. Spectrum i has pixels[i] (int64) pixels; flux, ivar and
-// wave hold one spectrum after the other. ivar must have all spectra or none.
-func (c *SpectraClassifier) Stream(job *Job, prob, class, total, aleatoric, epistemic, ood, flag, triggers, flux, ivar, wave, pixels uintptr, n int, rules string) (zero int, err error) {
-	defer guard(&err)
-	out, err := c.output(prob, class, total, aleatoric, epistemic, ood, flag, n)
-	if err != nil {
-		return 0, err
-	}
-	var rule []spectra.Rule
-	if err := fromJSON("rules", rules, &rule); err != nil {
-		return 0, err
-	}
-	held, err := array[uint8]("triggers", triggers, n, len(rule))
-	if err != nil {
-		return 0, err
-	}
-	size, err := need[int64]("pixels", pixels, n, 1)
-	if err != nil {
-		return 0, err
-	}
-	start := make([]int, n+1)
-	for i, m := range size {
-		if m < 0 || int(m) > 1<<40-start[i] {
-			return 0, fmt.Errorf("pixels: %d in spectrum %d: %w", m, i, astroml.ErrShape)
-		}
-		start[i+1] = start[i] + int(m)
-	}
-	all, err := spectraInput(flux, ivar, 1, wave, start[n])
-	if err != nil {
-		return 0, err
-	}
-	classes := c.c.Classes()
-	return 0, job.start(func(ctx context.Context, _ func(astroml.Progress)) (any, error) {
-		in := func(yield func(spectra.Spectrum, error) bool) {
-			for i := range n {
-				lo, hi := start[i], start[i+1]
-				s := spectra.Spectrum{Spectra: astroml.Spectra{Flux: all.Flux[lo:hi], Wave: all.Wave[lo:hi]}}
-				if all.IVar != nil {
-					s.IVar = all.IVar[lo:hi]
-				}
-				if !yield(s, nil) {
-					return
-				}
-			}
-		}
-		i := 0
-		for v, err := range c.c.Stream(ctx, in, rule) {
-			if err != nil {
-				return nil, err
-			}
-			out.writeVerdict(i, v, classes)
-			for r := range rule {
-				if held != nil {
-					held[i*len(rule)+r] = 0
-					if slices.Contains(v.Triggers, rule[r].Name) {
-						held[i*len(rule)+r] = 1
-					}
-				}
-			}
-			i++
-		}
-		return nil, nil
-	})
-}
-
-func (o spectraOutput) writeVerdict(i int, v spectra.Verdict, classes []string) {
-	if o.prob != nil {
-		copy(o.prob[i*len(classes):], v.Prob)
-	}
-	if o.class != nil {
-		o.class[i] = int64(slices.Index(classes, v.Class))
-	}
-	for _, f := range []struct {
-		to   []float32
-		from float32
-	}{{o.total, v.Total}, {o.aleatoric, v.Aleatoric}, {o.epistemic, v.Epistemic}, {o.ood, v.OOD}} {
-		if f.to != nil {
-			f.to[i] = f.from
-		}
-	}
-	if o.flag != nil {
-		o.flag[i] = uint32(v.Flag)
-	}
+	s, err := sets(p, coverage)
+	writeSets(o, s)
+	return 0, err
 }
 
 // SpectraRebin writes n spectra of pixels each, moved to another grid, to
