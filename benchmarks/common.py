@@ -31,8 +31,8 @@ def need(package: str):
     try:
         return importlib.import_module(package)
     except ImportError as err:
-        if package == "goastroml" and getattr(err, "name", None) in (None, "goastroml"):
-            raise Missing("goastroml is not installed in this Python: run `make build`, then `make peers`") from err
+        if package == "goastroml":
+            raise Missing("goastroml is not there for this Python: run `make build`, then `make peers`") from err
         raise Missing(f"{package} cannot be imported ({err}): run `make peers`") from err
 
 
@@ -195,15 +195,21 @@ def go_benchmark(package: str) -> Path:
     return out
 
 
-def go_time(program: Path, name: str, times: int) -> float:
-    """Runs one Go benchmark so many times and returns seconds an operation."""
-    done = subprocess.run([str(program), "-test.run=^$", f"-test.bench=^{name}$".replace("/", "$/^"), f"-test.benchtime={times}x",
+def go_metric(program: Path, name: str, unit: str, times: int = 1) -> float:
+    """Runs one Go benchmark so many times and returns what it reports in unit."""
+    pattern = "/".join(f"^{part}$" for part in name.split("/"))
+    done = subprocess.run([str(program), "-test.run=^$", f"-test.bench={pattern}", f"-test.benchtime={times}x",
                            f"-test.cpu={THREADS}"], cwd=ROOT, capture_output=True, text=True)
     for line in done.stdout.splitlines():
         words = line.split()
-        if "ns/op" in words:
-            return float(words[words.index("ns/op") - 1]) * 1e-9
-    raise Missing(f"the Go benchmark {name} gave no time: {(done.stderr or done.stdout).strip()[-200:]}")
+        if unit in words:
+            return float(words[words.index(unit) - 1])
+    raise Missing(f"the Go benchmark {name} gave no {unit}: {(done.stderr or done.stdout).strip()[-200:]}")
+
+
+def go_time(program: Path, name: str, times: int) -> float:
+    """Runs one Go benchmark so many times and returns seconds an operation."""
+    return 1e-9 * go_metric(program, name, "ns/op", times)
 
 
 def memory() -> tuple[int, int]:

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Makes .venv-peers, the Python environment of the benchmarks: one pinned
 # PyTorch and the other packages that users would pick instead of goastroml.
-# What `make build` has installed in .venv is seen from it too.
+# The goastroml that `make build` has built is seen from it too.
 set -eu
 cd "$(dirname "$0")/.."
 python=${PYTHON:-python3}
@@ -23,8 +23,8 @@ if ! $venv/bin/python -c "import torch; assert torch.__version__.split('+')[0] =
 		echo "peers: no PyTorch $torch for this Python; the benchmarks take the system's (apt install python3-torch)" >&2
 fi
 
-# A .pth file puts .venv behind the peers' own packages.
+# goastroml as `make build` left it in the tree, behind the peers' packages.
 site=$($venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("platlib"))')
-echo "$PWD/.venv/lib/${site#*/lib/}" >"$site/goastroml-build.pth"
+echo "$PWD/python" >"$site/goastroml-build.pth"
 
 $venv/bin/python benchmarks/common.py

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/goastroml/goastroml/astroml"
+	"github.com/goastroml/goastroml/astroml/stats"
 )
 
 // pixelsOf is the length of spectra in these benchmarks: that of SDSS for the
@@ -68,5 +69,31 @@ func BenchmarkOne(b *testing.B) {
 	b.ResetTimer()
 	for range b.N {
 		mustClassify(b, c, x)
+	}
+}
+
+// BenchmarkModelFit times a fit of the simulator's own models, and reports how
+// often it finds the class: the ceiling of every classifier on Simulate.
+func BenchmarkModelFit(b *testing.B) {
+	cfg := SimConfig{Seed: 3, PerClass: 30}
+	set, _, err := Simulate(cfg)
+	if err != nil {
+		b.Fatal(err)
+	}
+	fit, err := NewModelFit(SimConfig{Seed: 4}, 20000)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ResetTimer()
+	for range b.N {
+		prob, err := fit.Prob(set.Spectra)
+		if err != nil {
+			b.Fatal(err)
+		}
+		accuracy, err := stats.BalancedAccuracy(prob, set.Labels, len(set.Classes))
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.ReportMetric(accuracy, "balanced-accuracy")
 	}
 }
