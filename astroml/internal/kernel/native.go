@@ -3,6 +3,7 @@
 package kernel
 
 // #cgo CFLAGS: -O2 -Wno-psabi
+// #cgo !amd64,!arm64 LDFLAGS: -lm
 // #include <stdlib.h>
 // #include "calls.h"
 //

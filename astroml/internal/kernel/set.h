@@ -11,8 +11,9 @@
  *   SQRT(x)                      or nothing: lane by lane
  *   LOAD_SOME, STORE_SOME        for fewer floats than a register has; likewise
  *
- * The loops name the multiply-add where results have to be the same in every
- * copy of the code. Elsewhere gcc contracts by default and clang by pragma.
+ * The loops name the multiply-add; the compiler must not make others, for it
+ * might make them in one copy of an expression and not in the next, and results
+ * would depend on where in an array a value stands.
  */
 
 #include <stdint.h>
@@ -20,9 +21,10 @@
 #include "kernel.h"
 
 #ifdef __clang__
-#pragma STDC FP_CONTRACT ON
+#pragma STDC FP_CONTRACT OFF
 #define UNROLL _Pragma("clang loop unroll(full)")
 #else
+#pragma GCC optimize("fp-contract=off")
 #define UNROLL _Pragma("GCC unroll 16")
 #endif
 

@@ -11,6 +11,9 @@
 #if defined(__SSE__)
 #include <xmmintrin.h>
 #define SQRT(x) _mm_sqrt_ps(x)
+#elif defined(__aarch64__)
+#include <arm_neon.h>
+#define SQRT(x) ((vec)vsqrtq_f32(x))
 #endif
 
 #include "set.h"
