@@ -34,8 +34,8 @@ lib: $(lib)
 
 $(lib): $(go_files) bindings/libastroml/exports.map
 	mkdir -p build/include
-	CGO_ENABLED=1 go build -trimpath -buildmode=c-shared -o $@ ./bindings/libastroml \
-		-ldflags="-s -w -extldflags '-Wl,-soname,libastroml.so.1 -Wl,--version-script=$(CURDIR)/bindings/libastroml/exports.map'"
+	CGO_ENABLED=1 go build -trimpath -buildmode=c-shared -o $@ \
+		-ldflags="-s -w -extldflags '-Wl,-soname,libastroml.so.1 -Wl,--version-script=$(CURDIR)/bindings/libastroml/exports.map'" ./bindings/libastroml
 	ln -sf libastroml.so.1 build/lib/libastroml.so
 	cp bindings/astroml.h build/include/
 

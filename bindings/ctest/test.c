@@ -1,0 +1,237 @@
+/* The C ABI, as a C program uses it.
+ *
+ *     test [GOLDEN]      GOLDEN is testdata/golden/spectra
+ */
+#include "astroml.h"
+
+#include <math.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int failures;
+
+static void check(int good, const char *what, int line) {
+    if (!good) {
+        printf("test.c:%d: %s (last error: %s)\n", line, what, astroml_last_error());
+        failures++;
+    }
+}
+
+#define CHECK(that) check(that, #that, __LINE__)
+#define OK(call) CHECK((call) == ASTROML_OK)
+#define FAILS(status, text, call) (CHECK((call) == (status)), CHECK(strstr(astroml_last_error(), text) != NULL))
+
+static void *other_thread(void *error) {
+    CHECK(strcmp(astroml_last_error(), "") == 0);
+    FAILS(ASTROML_EINVAL, "7000 is no handle", astroml_job_cancel(7000));
+    strcpy(error, astroml_last_error());
+    return NULL;
+}
+
+static void test_errors(void) {
+    char theirs[200] = "";
+    pthread_t t;
+
+    CHECK(astroml_abi() == ASTROML_ABI);
+    CHECK(strlen(astroml_version()) > 0);
+    CHECK(strcmp(astroml_last_error(), "") == 0);
+    astroml_free(0);
+    astroml_free(12345);
+    FAILS(ASTROML_EINVAL, "9000 is no handle", astroml_job_cancel(9000));
+    CHECK(pthread_create(&t, NULL, other_thread, theirs) == 0 && pthread_join(t, NULL) == 0);
+    CHECK(strstr(theirs, "7000") != NULL);
+    CHECK(strstr(astroml_last_error(), "9000") != NULL); /* each thread has its own */
+}
+
+static void test_rebin(void) {
+    const double wave[] = {5000, 5001, 5002, 5003}, onto[] = {5000.5, 5002.5};
+    const float flux[] = {1, 3, 5, 7}, ivar[] = {4, 4, 4, 0}, bad[] = {4, 4, -4, 0};
+    float f[2], v[2];
+
+    OK(astroml_spectra_rebin(f, v, onto, 2, flux, ivar, 1, wave, 4));
+    CHECK(f[0] == 2 && f[1] == 5 && v[0] == 8 && v[1] == 4);
+    OK(astroml_spectra_rebin(f, NULL, onto, 2, flux, NULL, 1, wave, 4));
+    FAILS(ASTROML_EINVAL, "-4 in spectrum 0, pixel 2", astroml_spectra_rebin(f, v, onto, 2, flux, bad, 1, wave, 4));
+    FAILS(ASTROML_EINVAL, "flux: no array", astroml_spectra_rebin(f, v, onto, 2, NULL, ivar, 1, wave, 4));
+    FAILS(ASTROML_ESHAPE, "negative", astroml_spectra_rebin(f, v, onto, 2, flux, ivar, -1, wave, 4));
+    FAILS(ASTROML_ESHAPE, "memory", astroml_spectra_rebin(f, v, onto, 2, flux, ivar, INT64_MAX / 2, wave, 4));
+}
+
+static void test_statistics(void) {
+    /* Ten objects at confidence 0.8, of which six are right: an error of 0.2. */
+    float prob[20];
+    int64_t label[10];
+    double ece = -1;
+    for (int i = 0; i < 10; i++) {
+        prob[2 * i] = 0.8f;
+        prob[2 * i + 1] = 0.2f;
+        label[i] = i >= 6;
+    }
+    OK(astroml_stats_ece(&ece, prob, label, 10, 2, 1));
+    CHECK(fabs(ece - 0.2) < 1e-6);
+}
+
+/* A set of simulated spectra with the caller's memory. */
+struct set {
+    int64_t n, pixels, classes;
+    float *flux, *ivar;
+    double *wave;
+    int64_t *labels;
+};
+
+static void finish(astroml_job job) {
+    int32_t ended = 0;
+    while (!ended) CHECK(astroml_job_wait(&ended, job, 50) == ASTROML_OK);
+}
+
+static struct set simulate(const char *options) {
+    astroml_job job = 0;
+    astroml_spectra made = 0;
+    struct set s = {0};
+    int32_t has_ivar = 0;
+    int64_t size = 0;
+
+    OK(astroml_spectra_simulate(&job, options));
+    finish(job);
+    OK(astroml_spectra_made(&made, job));
+    astroml_free(job);
+    OK(astroml_spectra_set_sizes(&s.n, &s.pixels, &s.classes, &has_ivar, made));
+    CHECK(s.n == 39 && s.pixels == 4000 && s.classes == 13 && has_ivar == 1);
+    s.flux = malloc(sizeof(float) * (size_t)(s.n * s.pixels));
+    s.ivar = malloc(sizeof(float) * (size_t)(s.n * s.pixels));
+    s.wave = malloc(sizeof(double) * (size_t)s.pixels);
+    s.labels = malloc(sizeof(int64_t) * (size_t)s.n);
+    OK(astroml_spectra_set_copy(s.flux, s.ivar, s.wave, s.labels, s.n, s.pixels, made));
+    CHECK(s.wave[0] > 3600 && s.labels[1] == 1);
+    FAILS(ASTROML_ESHAPE, "room for 3", astroml_spectra_set_copy(s.flux, NULL, NULL, NULL, 3, s.pixels, made));
+
+    OK(astroml_spectra_set_rows(NULL, &size, 0, made));
+    char *rows = malloc((size_t)size);
+    FAILS(ASTROML_ESHAPE, "the text takes", astroml_spectra_set_rows(rows, NULL, 3, made));
+    OK(astroml_spectra_set_rows(rows, NULL, size, made));
+    CHECK(strstr(rows, "\"STAR_A0\"") != NULL && strlen(rows) == (size_t)size - 1);
+    free(rows);
+    astroml_free(made);
+    FAILS(ASTROML_EINVAL, "no handle", astroml_spectra_set_sizes(&s.n, NULL, NULL, NULL, made));
+    return s;
+}
+
+static void test_training(struct set s) {
+    const char *classes = "[\"A0\",\"F5\",\"F9\",\"G2\",\"K1\",\"K3\",\"K5\",\"G\",\"SF\",\"SB\",\"AGN\",\"Q\",\"QB\"]";
+    const char *rules = "[{\"name\": \"any\"}, {\"name\": \"none\", \"min_prob\": 1.5}]";
+    astroml_job job = 0;
+    astroml_spectra_classifier c = 0, again = 0;
+    int32_t ended = 0;
+    int64_t step, steps, epoch, k, pixels, features, best = -2;
+    double loss, valid;
+    float prob[13], same[13], sum = 0, total, aleatoric, epistemic, ood;
+    uint32_t flag;
+    uint8_t triggers[2], set[13];
+
+    FAILS(ASTROML_EINVAL, "unknown field", astroml_spectra_train(&job, s.flux, s.ivar, s.n, s.wave, s.pixels, s.labels, NULL, classes, "{\"epoch\": 1}"));
+    OK(astroml_spectra_train(&job, s.flux, s.ivar, s.n, s.wave, s.pixels, s.labels, NULL, classes, "{\"epochs\": 1, \"batch_size\": 13, \"seed\": 1}"));
+    while (!ended) {
+        OK(astroml_job_wait(&ended, job, 20));
+        OK(astroml_job_progress(&step, &steps, &epoch, &loss, &valid, job));
+    }
+    OK(astroml_spectra_trained(&c, job));
+    astroml_free(job);
+    OK(astroml_spectra_sizes(&k, &pixels, &features, c));
+    CHECK(k == 13 && pixels == s.pixels && features > 0);
+
+    OK(astroml_spectra_classify(prob, &best, &total, &aleatoric, &epistemic, &ood, &flag, triggers, c, s.flux, s.ivar, 1, s.wave, s.pixels, rules));
+    for (int i = 0; i < 13; i++) sum += prob[i];
+    CHECK(fabsf(sum - 1) < 1e-5f && best >= 0 && best < 13 && flag == 0 && triggers[0] == 1 && triggers[1] == 0);
+    CHECK(fabsf(total - aleatoric - epistemic) < 1e-4f && ood >= 0 && ood <= 1);
+    OK(astroml_spectra_sets(set, c, prob, 1, 0.9, 0));
+    FAILS(ASTROML_EINVAL, "overage", astroml_spectra_sets(set, c, prob, 1, 2, 0));
+
+    float *representation = malloc(sizeof(float) * (size_t)features);
+    OK(astroml_spectra_embed(&job, representation, c, s.flux, s.ivar, 1, s.wave, s.pixels));
+    finish(job);
+    astroml_free(job);
+    free(representation);
+
+    OK(astroml_spectra_save(c, "build/ctest.safetensors"));
+    OK(astroml_spectra_load(&again, "build/ctest.safetensors"));
+    OK(astroml_spectra_classify(same, NULL, NULL, NULL, NULL, NULL, NULL, NULL, again, s.flux, s.ivar, 1, s.wave, s.pixels, NULL));
+    CHECK(memcmp(prob, same, sizeof prob) == 0);
+    FAILS(ASTROML_EIO, "no such", astroml_spectra_load(&again, "build/no such file"));
+    FAILS(ASTROML_EFORMAT, "", astroml_spectra_load(&again, "go.mod"));
+    FAILS(ASTROML_EINVAL, "increasing", astroml_spectra_classify(prob, NULL, NULL, NULL, NULL, NULL, NULL, NULL, c, s.flux, s.ivar, 1, (double[]){4000, 3000}, 2, NULL));
+    FAILS(ASTROML_EINVAL, "no handle of a classifier", astroml_spectra_save(0, "build/x"));
+
+    /* Canceled, and freed while it runs. */
+    OK(astroml_spectra_train(&job, s.flux, s.ivar, s.n, s.wave, s.pixels, s.labels, s.labels, classes, "{\"epochs\": 100000, \"patience\": -1}"));
+    OK(astroml_job_wait(&ended, job, 20));
+    CHECK(!ended);
+    FAILS(ASTROML_EINVAL, "not ended", astroml_spectra_trained(&again, job));
+    OK(astroml_job_cancel(job));
+    CHECK(astroml_job_wait(&ended, job, -1) == ASTROML_ECANCELED && ended);
+    astroml_free(job);
+    OK(astroml_spectra_fine_tune(&job, c, s.flux, s.ivar, s.n, s.wave, s.pixels, s.labels, NULL, classes, "{\"epochs\": 100000, \"patience\": -1}"));
+    astroml_free(job);
+    astroml_free(c);
+    astroml_free(again);
+}
+
+static void *numbers(const char *folder, const char *name, size_t size, int64_t *count) {
+    char path[1000];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    FILE *f = fopen(path, "rb");
+    if (f == NULL) {
+        printf("%s: cannot be opened\n", path);
+        exit(1);
+    }
+    void *x = malloc(1 << 20);
+    *count = (int64_t)fread(x, size, (1 << 20) / size, f);
+    fclose(f);
+    return x;
+}
+
+static int near(float a, float b, double tolerance) {
+    return isnan(a) ? isnan(b) : fabs((double)a - (double)b) <= tolerance;
+}
+
+/* The same numbers as in Go and Python; the tolerances are those of golden_test.go. */
+static void test_golden(const char *folder) {
+    astroml_spectra_classifier c = 0;
+    int64_t pixels, values, n, k, count;
+    char path[1000];
+    double *wave = numbers(folder, "wave.f64", 8, &pixels);
+    float *flux = numbers(folder, "flux.f32", 4, &values), *ivar = numbers(folder, "ivar.f32", 4, &values);
+    float *prob = numbers(folder, "prob.f32", 4, &count), *total = numbers(folder, "total.f32", 4, &n);
+    float *epistemic = numbers(folder, "epistemic.f32", 4, &n), *ood = numbers(folder, "ood.f32", 4, &n);
+    int64_t *best = numbers(folder, "best.i64", 8, &n);
+    uint32_t *flag = numbers(folder, "flag.u32", 4, &n);
+
+    snprintf(path, sizeof path, "%s/model.safetensors", folder);
+    OK(astroml_spectra_load(&c, path));
+    OK(astroml_spectra_sizes(&k, NULL, NULL, c));
+    CHECK(values == n * pixels && count == n * k && n > 0);
+    for (int64_t i = 0; i < n; i++) { /* one at a time, as a pipeline would */
+        float p[64], t, e, o;
+        int64_t b;
+        uint32_t f;
+        OK(astroml_spectra_classify(p, &b, &t, NULL, &e, &o, &f, NULL, c, flux + i * pixels, ivar + i * pixels, 1, wave, pixels, NULL));
+        for (int64_t j = 0; j < k; j++) CHECK(near(p[j], prob[i * k + j], 1e-5));
+        CHECK(near(t, total[i], 1e-5) && near(e, epistemic[i], 1e-5) && near(o, ood[i], 0.02));
+        CHECK(b == best[i] && f == flag[i]);
+    }
+    astroml_free(c);
+    free(wave), free(flux), free(ivar), free(prob), free(total), free(epistemic), free(ood), free(best), free(flag);
+}
+
+int main(int argc, char **argv) {
+    test_errors();
+    test_rebin();
+    test_statistics();
+    struct set s = simulate("{\"per_class\": 3, \"seed\": 1}");
+    test_training(s);
+    free(s.flux), free(s.ivar), free(s.wave), free(s.labels);
+    if (argc > 1) test_golden(argv[1]);
+    printf("C: %s\n", failures ? "FAILED" : "ok");
+    return failures != 0;
+}
