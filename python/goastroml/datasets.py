@@ -4,10 +4,11 @@
 and returns its path; :func:`fetch_url` does the same for any file whose SHA-256
 is known. Nothing is fetched unless one of them is called.
 
-The table holds files that their authors keep under a fixed commit, with checksums
-computed from unchanged copies. There is no set of spectra in it yet: surveys serve
-theirs file by file, so give the address and the checksum to :func:`fetch_url`, or
-make labelled spectra with :func:`goastroml.spectra.simulate`.
+The table is short: it holds only files that their authors keep under a fixed commit
+and of which we have an unchanged copy. The checksums are of these copies; we had no
+network to fetch the files themselves. No set of spectra is among them: give the address
+and the checksum of one to :func:`fetch_url`, or make labelled spectra with
+:func:`goastroml.spectra.simulate`.
 """
 
 from __future__ import annotations
@@ -44,15 +45,6 @@ _SBIBM_CITATION = "Lueckmann et al. (2021), AISTATS, PMLR 130, 343, arXiv:2101.0
 
 #: The sets by name.
 SETS: dict[str, Dataset] = {
-    "21cmemu": Dataset(
-        url="https://raw.githubusercontent.com/21cmfast/21cmEMU/5c108c0f13cfcc21a774a5acdb7ae9a324b77278/docs/tutorials/Test_data_sample.npz",
-        sha256="afc226db74aeee563fd2d789bbc9943a9cd022e810f1311f7083122966d31a40",
-        size=890048,
-        about="100 runs of 21cmFAST: X_test (100, 9) parameters scaled to [0, 1] by limits, PS (100, 60, 12) "
-        "power spectra, Tb, xHI and Ts (100, 84), tau (100), UVLFs (100, 4, 31)",
-        licence="MIT",
-        citation="Breitman et al. (2024), MNRAS 527, 9833, arXiv:2309.05697",
-    ),
     "sbibm_slcp": Dataset(
         url=_SBIBM + "slcp/files/num_observation_1/reference_posterior_samples.csv.bz2",
         sha256="f25ff68adb9fbe7cd02b57cc42b37a50f6cec92bfd97e40d816ccc8947960cc5",
