@@ -134,8 +134,7 @@ type Truth struct {
 //     A0 7900–11000. Metallicity, gravity, rotation, velocity scatter within a
 //     class.
 //   - GALAXY (passive): rest-frame equivalent width of Hα, EW, below 1 Å, to
-//     redshift 0.6. The subclasses need Hα and [N II], so they end where these
-//     leave the grid: z 0.38 on the default one. GALAXY_STARFORMING: EW 5–42 Å,
+//     redshift 0.5; the subclasses, which need Hα and [N II] on the grid, to 0.3. GALAXY_STARFORMING: EW 5–42 Å,
 //     GALAXY_STARBURST: EW 60–400 Å (SDSS draws the line at 50 Å), both below
 //     the curve of Kauffmann et al. (2003, doi:10.1111/j.1365-2966.2003.07154.x)
 //     in [N II]/Hα and [O III]/Hβ. GALAXY_AGN: EW 6–80 Å, above the curve of
@@ -227,13 +226,7 @@ func (s *simulator) simulate(n int, name func(i int) (*rand.Rand, string)) (astr
 
 // one makes one spectrum.
 func (s *simulator) one(r *rand.Rand, class string, b *bench, flux, ivar []float32, t *Truth) {
-	o := observation{
-		sn:  s.cfg.SNMin,
-		ebv: s.cfg.Hardness * math.Min(0.03*r.ExpFloat64(), 0.3),
-	}
-	if ratio := math.Log(s.cfg.SNMax / s.cfg.SNMin); ratio > 0 {
-		o.sn = math.Sqrt(s.cfg.SNMin*s.cfg.SNMax) * math.Exp(ratio/4*within(r, 3))
-	}
+	o := drawObservation(r, s.cfg)
 	*t = Truth{Class: class, SN: o.sn, EBV: o.ebv}
 	switch class {
 	case "blank":
@@ -300,17 +293,7 @@ func (s *simulator) draw(r *rand.Rand, class string) object {
 // render computes an object's flux on the simulator's pixels. It lies in b.
 func (s *simulator) render(seen object, b *bench) []float32 {
 	seen.render(s.models, b)
-	if s.models.toWave == nil {
-		for i, f := range b.flux {
-			b.observed[i] = float32(f)
-		}
-		return b.observed
-	}
-	for i, f := range b.flux {
-		b.narrow[i] = float32(f)
-	}
-	s.models.toWave.apply(b.observed, nil, b.narrow, nil)
-	return b.observed
+	return s.models.toPixels(b)
 }
 
 // uniform returns a number between lo and hi.

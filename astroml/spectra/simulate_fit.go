@@ -302,6 +302,8 @@ func (w *fitting) fit(flux, ivar []float32, o object, better float64) *fit {
 	}
 	curve := make([]float64, fitShapes) // over level, in units of fitCurve
 	curve[0] = 1 / fitCurve
+	dust := 0.03 * w.sim.cfg.Hardness / fitCurve // the mean that drawObservation has
+	curve[fitShapes-1] = dust
 	offset := func(k int) float64 { return (*knobs[k].value - center[k]) / knobs[k].prior }
 	loss := func() float64 {
 		w.calibrate(curve, level)
@@ -310,9 +312,10 @@ func (w *fitting) fit(flux, ivar []float32, o object, better float64) *fit {
 			d := w.flux[i] - m*w.curve[i]
 			sum += w.weight[i] * d * d
 		}
-		for _, c := range curve[1:] {
+		for _, c := range curve[1 : fitShapes-1] {
 			sum += c * c
 		}
+		sum += (curve[fitShapes-1] - dust) * (curve[fitShapes-1] - dust)
 		for k := range knobs {
 			sum += offset(k) * offset(k)
 		}
@@ -323,6 +326,7 @@ func (w *fitting) fit(flux, ivar []float32, o object, better float64) *fit {
 	for step := 1; ; step++ {
 		prior := append(slices.Clone(curve), center...)
 		prior[0] = 0 // the amplitude is free
+		prior[fitShapes-1] -= dust
 		for k := range knobs {
 			prior[len(curve)+k] = offset(k)
 		}

@@ -54,12 +54,12 @@ func drawGalaxy(r *rand.Rand, class string, wave []float64) *galaxyModel {
 		logOII:     0.35 + 0.15*within(r, 2),
 		logOI:      -1.6 + 0.15*within(r, 2),
 	}
-	last := math.Min(0.6, math.Max(wave[len(wave)-1]/6640-1, 0.05))
+	last := math.Min(0.3, math.Max(wave[len(wave)-1]/6640-1, 0.05))
 	var share [ageCount]float64
-	scatter := func() float64 { return math.Exp(0.35 * within(r, 2)) }
+	scatter := func() float64 { return math.Exp(0.3 * within(r, 2)) }
 	switch class {
 	case "GALAXY":
-		last = 0.6
+		last = 0.5
 		g.dispersion = uniform(r, 100, 300)
 		g.ebv /= 2
 		g.ewHalpha = logUniform(r, 0.03, 1)
@@ -68,6 +68,7 @@ func drawGalaxy(r *rand.Rand, class string, wave []float64) *galaxyModel {
 		g.ewHalpha = logUniform(r, 5, 42)
 		if class == "GALAXY_STARBURST" {
 			g.ewHalpha = logUniform(r, 60, 400)
+			g.ebv = math.Min(0.05+0.1*r.ExpFloat64(), 0.5) // starbursts are dusty
 		}
 		young := math.Min(g.ewHalpha/200*scatter(), 0.85)
 		share = [ageCount]float64{young, 0.7 * young * scatter(), 0.3 * scatter(), 0.25 * scatter(), 0.15 * scatter(), 0.15 * scatter()}
@@ -75,7 +76,8 @@ func drawGalaxy(r *rand.Rand, class string, wave []float64) *galaxyModel {
 		g.ewHalpha = logUniform(r, 6, 80)
 		g.width = uniform(r, 100, 250)
 		g.dispersion = uniform(r, 100, 250)
-		share = [ageCount]float64{0.03 * scatter(), 0.08 * scatter(), 0.2 * scatter(), 0.3 * scatter(), 0.25 * scatter(), 0.2 * scatter()}
+		// Hosts have stars of intermediate age (Kauffmann et al. 2003, section 6).
+		share = [ageCount]float64{0.02 * scatter(), 0.1 * scatter(), 0.5 * scatter(), 0.3 * scatter(), 0.2 * scatter(), 0.15 * scatter()}
 		g.logSII = -0.25 + 0.12*within(r, 2)
 		g.logOII = 0.55 + 0.2*within(r, 2)
 		g.logOI = -1.0 + 0.2*within(r, 2)
@@ -168,13 +170,13 @@ func (g *galaxyModel) shares() [ageCount]float64 {
 // doublets of [N II] and [O III] have their fixed ratios of 3.05 and 2.98
 // (Osterbrock & Ferland 2006, Astrophysics of Gaseous Nebulae).
 func (g *galaxyModel) nebula(grid *modelGrid, flux []float64, share [ageCount]float64) {
-	at := int((math.Log10(6564.6) - grid.restLog0) / gridStep)
-	at = min(at, len(grid.rest)-1)
-	var continuum float64
-	for k, s := range share {
-		continuum += s * float64(grid.ages[k][at])
+	var continuum float64 // on both sides of the stars' own Hα
+	for _, side := range [...]float64{6480, 6650} {
+		at := min(int((math.Log10(side)-grid.restLog0)/gridStep), len(grid.rest)-1)
+		for k, s := range share {
+			continuum += s * float64(grid.ages[k][at]) / 2 * math.Pow(10, -0.4*g.ebv*grid.dust[at])
+		}
 	}
-	continuum *= math.Pow(10, -0.4*g.ebv*grid.dust[at])
 	halpha := g.ewHalpha * continuum
 	dex := func(x float64) float64 { return math.Pow(10, math.Min(x, 3)) }
 	nii, oiii, sii, oii := dex(g.logNII), dex(g.logOIII), dex(g.logSII), dex(g.logOII)

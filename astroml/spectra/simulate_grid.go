@@ -31,7 +31,24 @@ type modelGrid struct {
 	dust     []float64   // extinction over E(B-V) in mag, rest frame
 }
 
+// newModelGrid returns the grids with the tables of Simulate's models.
 func newModelGrid(wave []float64, resolution float64) *modelGrid {
+	g := newObservedGrid(wave, resolution)
+	g.restLog0 = math.Log10(restFrom)
+	last := math.Log10(g.wave[len(g.wave)-1]) + 0.01
+	g.rest = gridFrom(g.restLog0, int((last-g.restLog0)/gridStep))
+	g.dust = make([]float64, len(g.rest))
+	for i, w := range g.rest {
+		g.dust[i] = extinction(w)
+	}
+	g.lines = stellarLines(g.rest)
+	g.ages = stellarPopulations(g)
+	g.iron = ironTemplates(g.rest)
+	return g
+}
+
+// newObservedGrid returns the observed frame alone.
+func newObservedGrid(wave []float64, resolution float64) *modelGrid {
 	g := &modelGrid{sigma: lightSpeed / resolution / fwhmSigmas / pixelSpeed}
 	n := len(wave)
 	g.log0 = math.Log10(wave[0])
@@ -51,16 +68,6 @@ func newModelGrid(wave []float64, resolution float64) *modelGrid {
 	for i, w := range g.wave {
 		g.ln[i] = math.Log(w)
 	}
-	g.restLog0 = math.Log10(restFrom)
-	last := math.Log10(g.wave[len(g.wave)-1]) + 0.01
-	g.rest = gridFrom(g.restLog0, int((last-g.restLog0)/gridStep))
-	g.dust = make([]float64, len(g.rest))
-	for i, w := range g.rest {
-		g.dust[i] = extinction(w)
-	}
-	g.lines = stellarLines(g.rest)
-	g.ages = stellarPopulations(g)
-	g.iron = ironTemplates(g.rest)
 	return g
 }
 
@@ -136,7 +143,7 @@ func quickselect(x []float32, k int) float32 {
 }
 
 // A window is a stretch of the rest-frame grid that, shifted to redshift z and
-// broadened to sigma (km/s) beyond the line spread, fills the observed grid.
+// broadened, fills the observed grid.
 type window struct {
 	lo, n  int     // the stretch: rest[lo : lo+n]
 	below  int     // pixels of it that are missing below restFrom
@@ -145,17 +152,24 @@ type window struct {
 	spread float64 // σ of the kernel, pixels
 }
 
-// window finds the stretch for an object.
+// window finds the stretch for an object whose lines have the width sigma, σ in
+// km/s, beside the line spread.
 func (g *modelGrid) window(z, sigma float64) window {
-	w := window{spread: math.Hypot(g.sigma, sigma/pixelSpeed)}
+	return g.windowOn(g.restLog0, len(g.rest), z, math.Hypot(g.sigma, sigma/pixelSpeed))
+}
+
+// windowOn finds the stretch of any rest-frame grid of n pixels at gridStep from
+// restLog0; spread is the broadening, σ in pixels.
+func (g *modelGrid) windowOn(restLog0 float64, n int, z, spread float64) window {
+	w := window{spread: spread}
 	w.half = int(math.Ceil(4*w.spread)) + 1
-	at := (g.log0-math.Log10(1+z)-g.restLog0)/gridStep - float64(w.half)
+	at := (g.log0-math.Log10(1+z)-restLog0)/gridStep - float64(w.half)
 	floor := math.Floor(at)
 	w.frac = at - floor
 	lo, hi := int(floor), int(floor)+len(g.wave)+2*w.half+1
 	w.below = max(-lo, 0)
-	w.lo = min(max(lo, 0), len(g.rest)-1)
-	w.n = max(min(hi, len(g.rest))-w.lo, 1)
+	w.lo = min(max(lo, 0), n-1)
+	w.n = max(min(hi, n)-w.lo, 1)
 	return w
 }
 
@@ -188,6 +202,21 @@ func (g *modelGrid) project(w window, b *bench) {
 		}
 		b.flux[i] = s
 	}
+}
+
+// toPixels brings b.flux to the pixels asked for. The result lies in b.
+func (g *modelGrid) toPixels(b *bench) []float32 {
+	into := b.narrow
+	if g.toWave == nil {
+		into = b.observed
+	}
+	for i, f := range b.flux {
+		into[i] = float32(f)
+	}
+	if g.toWave != nil {
+		g.toWave.apply(b.observed, nil, into, nil)
+	}
+	return b.observed
 }
 
 // addLine adds an emission line to flux: a Gaussian of rest-frame wavelength

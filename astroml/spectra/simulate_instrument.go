@@ -84,70 +84,91 @@ type observation struct {
 	ebv    float64 // of the Milky Way, mag
 	empty  bool    // there is no object
 	badSky bool    // a large part of the sky is left over
+	// pattern holds inverse variances, in any unit, to use instead of the
+	// instrument's own; 0 is a mask.
+	pattern []float32
+}
+
+// drawObservation draws signal-to-noise ratio and dust.
+func drawObservation(r *rand.Rand, cfg SimConfig) observation {
+	o := observation{sn: cfg.SNMin, ebv: cfg.Hardness * math.Min(0.03*r.ExpFloat64(), 0.3)}
+	if ratio := math.Log(cfg.SNMax / cfg.SNMin); ratio > 0 {
+		o.sn = math.Sqrt(cfg.SNMin*cfg.SNMax) * math.Exp(ratio/4*within(r, 3))
+	}
+	return o
 }
 
 // observe turns the flux in b.observed, in any unit, into what a pipeline would
 // hand on, in units of 1e-17 erg/s/cm²/Å: dust, errors of flux calibration,
 // photon and read-out noise, residuals of sky lines, masks. Inverse variances
-// are those of the noise, but do not know of residuals and of the calibration.
+// are those of the noise and of the mean residual; they do not know of the
+// calibration.
 func (s *instrument) observe(r *rand.Rand, o observation, cfg SimConfig, b *bench, flux, ivar []float32) {
-	level := 4 * math.Pow(o.sn/8, 0.9) * math.Exp(0.5*within(r, 2.5))
+	level := 4 * math.Pow(o.sn/8, 0.9) * math.Exp(0.5*within(r, 2.5)) // brighter objects have more signal
 	object := b.scratch
+	clear(object)
 	if !o.empty {
 		s.distort(r, o, cfg.Hardness, b.observed, object)
 		for i, f := range object {
 			flux[i] = float32(f)
 		}
-		level /= b.median(flux)
-	} else {
-		clear(object)
-		clear(flux)
+		scale := level / b.median(flux)
+		for i := range object {
+			object[i] *= scale
+		}
 	}
 	// The fainter the object, the more the sky is what limits.
-	bright := 4 / o.sn * math.Exp(0.3*within(r, 2.5))
-	readNoise := 0.15 * (1 + bright)
-	median := level
-	if !o.empty {
-		median = 1
-		for i := range object {
-			object[i] *= level
-		}
-		median = level * float64(b.median(flux))
-	}
-	sky := bright * median
+	sky := level * 4 / o.sn * math.Exp(0.3*within(r, 2.5))
+	readNoise := 0.15 * (level + sky)
+
 	// Noise up to a factor, then the factor that gives the median wanted.
+	b.sorted = b.sorted[:0]
 	for i, f := range object {
-		t := s.throughput[i]
-		line := 0.01 * sky * s.skyLines[i]
-		v := (math.Max(f, 0)+sky*s.sky[i]+readNoise*median/t)/t + line*line/median*30
-		ivar[i] = float32(1 / v)
+		if t := s.throughput[i]; o.pattern == nil {
+			ivar[i] = float32(t / (math.Max(f, 0) + sky*s.sky[i] + readNoise/t))
+		} else {
+			ivar[i] = o.pattern[i]
+		}
 		signal := f
 		if o.empty {
-			signal = median
+			signal = level
 		}
-		flux[i] = float32(signal / math.Sqrt(v))
+		if ivar[i] > 0 {
+			b.sorted = append(b.sorted, float32(signal*math.Sqrt(float64(ivar[i]))))
+		}
 	}
-	factor := o.sn / b.median(flux)
+	factor := o.sn / float64(quickselect(b.sorted, len(b.sorted)/2))
 	factor *= factor
+
+	const skyError = 0.015 // of the sky lines' flux
+	lines := skyError * cfg.Hardness * sky
 	var residual [64]float64
 	for k := range residual {
-		residual[k] = 0.02 * cfg.Hardness * r.NormFloat64()
+		residual[k] = lines * r.NormFloat64()
 	}
 	left := 0.0
 	if o.badSky {
-		left = uniform(r, 0.1, 0.4) * math.Copysign(1, r.Float64()-0.3)
+		left = uniform(r, 0.1, 0.4) * math.Copysign(1, r.Float64()-0.3) * sky
 	}
 	for i, f := range object {
-		v := float64(ivar[i]) * factor
-		ivar[i] = float32(v)
-		if !cfg.Noiseless {
-			f += r.NormFloat64() / math.Sqrt(v)
-			f += residual[s.skyGroup[i]&63] * sky * s.skyLines[i]
+		if ivar[i] == 0 {
+			flux[i] = 0
+			continue
 		}
-		f += left * sky * s.sky[i]
-		flux[i] = float32(f)
+		variance := 1 / (float64(ivar[i]) * factor)
+		if o.pattern == nil { // an observed pattern has this already
+			variance += 0.5 * lines * lines * s.skyLines[i] * s.skyLines[i]
+		}
+		ivar[i] = float32(1 / variance)
+		if !cfg.Noiseless {
+			f += r.NormFloat64() * math.Sqrt(variance)
+			if o.pattern == nil {
+				f += residual[s.skyGroup[i]&63] * s.skyLines[i]
+			}
+		}
+		flux[i] = float32(f + left*s.sky[i])
 	}
-	if !cfg.Noiseless {
+	if !cfg.Noiseless && o.pattern == nil {
 		s.mask(r, flux, ivar)
 	}
 }

@@ -46,7 +46,7 @@ var quasarLines = [quasarLineCount]struct {
 func drawQuasar(r *rand.Rand, class string) *quasarModel {
 	q := &quasarModel{
 		z:        math.Exp(uniform(r, math.Log(1.1), math.Log(5))) - 1,
-		slope:    -1.55 + 0.35*within(r, 2.5),
+		slope:    -1.7 + 0.25*within(r, 2.5),
 		strength: math.Exp(0.25 * within(r, 2)),
 		blueward: 200 + 400*math.Abs(within(r, 2.5)),
 		iron:     18 * math.Exp(0.5*within(r, 2)),
@@ -74,7 +74,7 @@ func drawQuasar(r *rand.Rand, class string) *quasarModel {
 			q.strength *= 0.6
 			q.iron *= 2
 		}
-		q.slope += 0.5
+		q.slope += 0.7
 	}
 	return q
 }
