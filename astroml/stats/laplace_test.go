@@ -120,11 +120,11 @@ func TestLaplaceWithoutDoubtIsSoftmax(t *testing.T) {
 // TestLaplaceFindsTheTemperature multiplies logits of a true model by 3: the
 // calibrated scale must undo it.
 func TestLaplaceFindsTheTemperature(t *testing.T) {
-	l, phi, logits, labels := laplaceCase(4000, 3, 4, 3)
+	l, phi, logits, labels := laplaceCase(2000, 3, 4, 3)
 	if err := l.Calibrate(phi, logits, labels); err != nil {
 		t.Fatal(err)
 	}
-	if math.Abs(l.Scale-3) > 0.15 { // standard error with 4,000 labels is about 0.05
+	if math.Abs(l.Scale-3) > 0.25 { // standard error with 2,000 labels is about 0.08
 		t.Errorf("scale %g, want 3", l.Scale)
 	}
 }
