@@ -149,7 +149,7 @@ def system() -> str:
         except (ImportError, OSError, ValueError, AttributeError):
             versions.append(f"{name} -")
     return (f"{time.strftime('%Y-%m-%d')}, {model}, {os.cpu_count()} processors, {THREADS} threads, {platform.system()} "
-            f"{platform.release()}\n{', '.join(versions)}")
+            f"{platform.release()}, load average {os.getloadavg()[0]:.1f}\n{', '.join(versions)}")
 
 
 def torch_():
@@ -167,6 +167,13 @@ def clock(function) -> float:
     start = time.perf_counter()
     function()
     return time.perf_counter() - start
+
+
+def busy() -> str:
+    """Returns a warning if others compute on this machine: OpenMP's teams, and
+    with them PyTorch, suffer from that far more than goroutines do."""
+    load = os.getloadavg()[0]
+    return f"NOT TO BE QUOTED: load average {load:.1f} before the start" if load > os.cpu_count() / 4 else ""
 
 
 def alternate(ours, theirs, rounds: int) -> tuple[float, float, float]:

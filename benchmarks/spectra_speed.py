@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from common import THREADS, Missing, alternate, go_benchmark, go_time, memory, need, reset_peak, torch_
+from common import THREADS, Missing, alternate, busy, go_benchmark, go_time, memory, need, reset_peak, torch_
 import spectra_torch
 
 MIB = 1 << 20
@@ -125,6 +125,9 @@ def one(table, quick: bool) -> None:
 def torch(table, quick: bool) -> None:
     """Training step and inference beside PyTorch, alternating."""
     torch = torch_()
+    warning = busy()
+    if warning:
+        table.say(warning)
     program = go_benchmark("astroml/spectra")
     rounds = 3 if quick else 7
     for network, pixels in PIXELS.items():
