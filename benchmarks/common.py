@@ -173,7 +173,8 @@ def busy() -> str:
     """Returns a warning if others compute on this machine: OpenMP's teams, and
     with them PyTorch, suffer from that far more than goroutines do."""
     load = os.getloadavg()[0]
-    return f"NOT TO BE QUOTED: load average {load:.1f} before the start" if load > os.cpu_count() / 4 else ""
+    # Our own parts, run before, keep all processors busy and no more.
+    return f"NOT TO BE QUOTED: load average {load:.1f} before the start" if load > os.cpu_count() + 0.5 else ""
 
 
 def alternate(ours, theirs, rounds: int) -> tuple[float, float, float]:
