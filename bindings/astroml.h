@@ -50,6 +50,7 @@ enum {
 typedef uint64_t astroml_job;
 typedef uint64_t astroml_spectra;            /* a set of spectra */
 typedef uint64_t astroml_spectra_classifier;
+typedef uint64_t astroml_spectra_library;    /* templates */
 
 /* ---- the library ------------------------------------------------------- */
 
@@ -154,6 +155,22 @@ int32_t astroml_spectra_read(astroml_spectra *set, const char *path);
  * kind is "blank", "sky", "blend" or "unknown". */
 int32_t astroml_spectra_simulate(astroml_job *job, const char *options);
 int32_t astroml_spectra_outliers(astroml_job *job, const char *kind, const char *options);
+
+/* Makes labelled spectra from a library of noiseless templates. A library gets
+ * templates of one class at a time, rows x pixels flux densities in the rest
+ * frame: templates themselves, or a basis with sets x rows coefficients, or with
+ * the mean and the scatter of rows coefficients (else NULL). The options say
+ * "class", "z_min", "z_max", "resolution", "weight". A library is to be filled by
+ * one thread at a time. With ivar, spectra get the noise and the masks of n
+ * observed ones. */
+int32_t astroml_spectra_library_new(astroml_spectra_library *library);
+int32_t astroml_spectra_library_add(astroml_spectra_library library, const float *flux, int64_t rows,
+                                    const double *wave, int64_t pixels, const float *coeff, int64_t sets,
+                                    const double *mean, const double *scatter, const char *options);
+int32_t astroml_spectra_synthesize(astroml_job *job, astroml_spectra_library library, const float *ivar,
+                                   int64_t n, const double *wave, int64_t pixels, const char *options);
+
+/* The set that a job has simulated or synthesised. */
 int32_t astroml_spectra_made(astroml_spectra *set, astroml_job job);
 
 /* The numbers of spectra, pixels, and classes (0 if there are no labels), and

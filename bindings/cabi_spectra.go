@@ -182,6 +182,41 @@ func astroml_spectra_outliers(job *C.uint64_t, kind, options *C.cchar) C.int32_t
 	})
 }
 
+//export astroml_spectra_library_new
+func astroml_spectra_library_new(out *C.uint64_t) C.int32_t {
+	return call(func() error {
+		l, err := NewSpectraLibrary()
+		if err != nil {
+			return err
+		}
+		return give(out, l)
+	})
+}
+
+//export astroml_spectra_library_add
+func astroml_spectra_library_add(library C.uint64_t, flux *C.cfloat, rows C.int64_t, wave *C.cdouble, pixels C.int64_t, coeff *C.cfloat, sets C.int64_t, mean, scatter *C.cdouble, options *C.cchar) C.int32_t {
+	return call(func() error {
+		l, err := of[*SpectraLibrary]("library", library)
+		if err != nil {
+			return err
+		}
+		_, err = l.Add(address(flux), int(rows), address(wave), int(pixels), address(coeff), int(sets), address(mean), address(scatter), text(options))
+		return err
+	})
+}
+
+//export astroml_spectra_synthesize
+func astroml_spectra_synthesize(job *C.uint64_t, library C.uint64_t, ivar *C.cfloat, n C.int64_t, wave *C.cdouble, pixels C.int64_t, options *C.cchar) C.int32_t {
+	return startJob(job, func(j *Job) error {
+		l, err := of[*SpectraLibrary]("library", library)
+		if err != nil {
+			return err
+		}
+		_, err = SpectraSynthesize(j, l, address(ivar), int(n), address(wave), int(pixels), text(options))
+		return err
+	})
+}
+
 //export astroml_spectra_made
 func astroml_spectra_made(out *C.uint64_t, job C.uint64_t) C.int32_t {
 	return call(func() error {

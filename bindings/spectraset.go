@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/goastroml/goastroml/astroml"
 	"github.com/goastroml/goastroml/astroml/spectra"
@@ -57,6 +58,67 @@ func SpectraOutliers(job *Job, kind, config string) (zero int, err error) {
 	})
 }
 
+// SpectraLibrary holds templates to synthesise spectra from.
+type SpectraLibrary struct{ templates []spectra.Templates }
+
+// NewSpectraLibrary returns a library without templates.
+func NewSpectraLibrary() (*SpectraLibrary, error) { return new(SpectraLibrary), nil }
+
+// templateOptions are the fields of spectra.Templates that are no arrays.
+type templateOptions struct {
+	Class      string  `json:"class"`
+	ZMin       float64 `json:"z_min"`
+	ZMax       float64 `json:"z_max"`
+	Resolution float64 `json:"resolution"`
+	Weight     float64 `json:"weight"`
+}
+
+// Add adds spectra.Templates of rows × pixels float32 on a grid of pixels
+// float64: templates or a basis. A basis has coeff, sets × rows float32, or mean
+// and scatter, rows float64 each; else these are 0. options is a JSON object:
+// class, z_min, z_max, resolution, weight. All is copied.
+func (l *SpectraLibrary) Add(flux uintptr, rows int, wave uintptr, pixels int, coeff uintptr, sets int, mean, scatter uintptr, options string) (zero int, err error) {
+	defer guard(&err)
+	var o templateOptions
+	if err := fromJSON("template", options, &o); err != nil {
+		return 0, err
+	}
+	f, e0 := need[float32]("template: flux", flux, rows, pixels)
+	w, e1 := need[float64]("template: wave", wave, pixels, 1)
+	c, e2 := array[float32]("template: coeff", coeff, sets, rows)
+	m, e3 := array[float64]("template: mean", mean, rows, 1)
+	s, e4 := array[float64]("template: scatter", scatter, rows, 1)
+	if err := firstOf(e0, e1, e2, e3, e4); err != nil {
+		return 0, err
+	}
+	l.templates = append(l.templates, spectra.Templates{
+		Class: o.Class, ZMin: o.ZMin, ZMax: o.ZMax, Resolution: o.Resolution, Weight: o.Weight,
+		Flux: slices.Clone(f), Wave: slices.Clone(w), Coeff: slices.Clone(c), Mean: slices.Clone(m), Scatter: slices.Clone(s),
+	})
+	return 0, nil
+}
+
+// SpectraSynthesize starts spectra.Synthesize; config is the JSON of a
+// spectra.SynthConfig. Noise and masks are those of n × pixels inverse
+// variances, if ivar is not 0. SpectraMade has the job's result.
+func SpectraSynthesize(job *Job, l *SpectraLibrary, ivar uintptr, n int, wave uintptr, pixels int, config string) (zero int, err error) {
+	defer guard(&err)
+	var cfg spectra.SynthConfig
+	if err := fromJSON("options", config, &cfg); err != nil {
+		return 0, err
+	}
+	if ivar != 0 { // the flux of observed noise is not looked at
+		if cfg.Noise, err = spectraInput(ivar, ivar, n, wave, pixels); err != nil {
+			return 0, err
+		}
+	}
+	templates := slices.Clone(l.templates)
+	return 0, job.start(func(ctx context.Context, _ func(astroml.Progress)) (any, error) {
+		set, truth, err := spectra.Synthesize(templates, cfg)
+		return &SpectraSet{set, truth}, firstOf(err, ctx.Err())
+	})
+}
+
 func firstOf(errs ...error) error {
 	for _, err := range errs {
 		if err != nil {
@@ -66,8 +128,8 @@ func firstOf(errs ...error) error {
 	return nil
 }
 
-// SpectraMade returns what a job of SpectraSimulate, SpectraOutliers or
-// SpectraRead has made.
+// SpectraMade returns what a job of SpectraSimulate, SpectraOutliers,
+// SpectraSynthesize or SpectraRead has made.
 func SpectraMade(job *Job) (s *SpectraSet, err error) {
 	defer guard(&err)
 	return result[*SpectraSet](job)

@@ -177,6 +177,38 @@ static void test_training(struct set s) {
     astroml_free(again);
 }
 
+static void test_synthesis(void) {
+    double wave[1000], scatter[] = {1, 2};
+    float flux[2000], one[] = {1, 1};
+    astroml_spectra_library l = 0;
+    astroml_spectra made = 0;
+    astroml_job job = 0;
+    int64_t n, classes;
+
+    for (int i = 0; i < 1000; i++) {
+        wave[i] = 3500 + 7 * i;
+        flux[i] = 1;
+        flux[1000 + i] = (float)i / 1000;
+    }
+    OK(astroml_spectra_library_new(&l));
+    FAILS(ASTROML_EINVAL, "unknown field", astroml_spectra_library_add(l, flux, 2, wave, 1000, NULL, 0, NULL, NULL, "{\"klass\": 1}"));
+    OK(astroml_spectra_library_add(l, flux, 2, wave, 1000, NULL, 0, NULL, NULL, "{\"class\": \"a\"}"));
+    OK(astroml_spectra_library_add(l, flux, 2, wave, 1000, one, 1, NULL, NULL, "{\"class\": \"b\"}"));
+    FAILS(ASTROML_EINVAL, "no handle of a library", astroml_spectra_synthesize(&job, 0, NULL, 0, NULL, 0, NULL));
+    OK(astroml_spectra_synthesize(&job, l, NULL, 0, NULL, 0, "{\"per_class\": 2}"));
+    finish(job);
+    OK(astroml_spectra_made(&made, job));
+    OK(astroml_spectra_set_sizes(&n, NULL, &classes, NULL, made));
+    CHECK(n == 4 && classes == 2);
+    astroml_free(job);
+    astroml_free(made);
+    OK(astroml_spectra_library_add(l, flux, 2, wave, 1000, NULL, 0, NULL, scatter, "{\"class\": \"c\"}"));
+    OK(astroml_spectra_synthesize(&job, l, NULL, 0, NULL, 0, NULL));
+    CHECK(astroml_job_wait(NULL, job, -1) == ASTROML_ESHAPE); /* a scatter without a mean */
+    astroml_free(job);
+    astroml_free(l);
+}
+
 static void *numbers(const char *folder, const char *name, size_t size, int64_t *count) {
     char path[1000];
     snprintf(path, sizeof path, "%s/%s", folder, name);
@@ -231,6 +263,7 @@ int main(int argc, char **argv) {
     struct set s = simulate("{\"per_class\": 3, \"seed\": 1}");
     test_training(s);
     free(s.flux), free(s.ivar), free(s.wave), free(s.labels);
+    test_synthesis();
     if (argc > 1) test_golden(argv[1]);
     printf("C: %s\n", failures ? "FAILED" : "ok");
     return failures != 0;

@@ -122,13 +122,13 @@ def _ready(a: Any) -> bool:
 def _map(a: Any) -> Optional[mmap.mmap]:
     """The memory map that a is a view of, if its pages can be given back without loss."""
     while isinstance(a, np.ndarray):
-        base = a.base
+        base = a.base.obj if isinstance(a.base, memoryview) else a.base
         if isinstance(base, mmap.mmap):
             # Pages of a private, writeable map ("c") hold the only copy of what was changed.
             shared = getattr(a, "mode", None) in ("r+", "w+")
             return base if shared or not a.flags.writeable else None
-        a = base.obj if isinstance(base, memoryview) else base
-    return a if isinstance(a, mmap.mmap) else None
+        a = base
+    return None
 
 
 def _release(a: Any, lo: int, hi: int) -> None:

@@ -95,8 +95,9 @@ class Reliability(NamedTuple):
 def reliability(prob: Any, labels: Any, *, classes: Names = None, bins: int = 15) -> Reliability:
     """How sure the classifier was, beside how often it was right, in bins of equal counts."""
     prob, y = _pair(prob, labels, classes)
-    room = max(int(bins), 0)
-    r = Reliability(np.empty(room), np.empty(room), np.empty(room, np.int64))
+    if bins < 1:
+        raise ValueError(f"bins: {bins}, want 1 or more")
+    r = Reliability(np.empty(bins), np.empty(bins), np.empty(bins, np.int64))
     call(go.StatsReliability, *r, prob, y, *prob.shape, int(bins))
     return r
 

@@ -9,7 +9,7 @@ simulator), one grid for all spectra of a call.
 """
 
 from ._classifier import Classifier
-from ._data import CLASSES13, OUTLIER_KINDS, SpectraSet, outliers, read, rebin, simulate
+from ._data import CLASSES13, OUTLIER_KINDS, SpectraSet, outliers, read, rebin, simulate, synthesize
 from ._stream import Trigger, Verdict
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "read",
     "rebin",
     "simulate",
+    "synthesize",
 ]
 
 UNUSABLE = 1  #: flag: no pixel of the model's grid has data; probabilities are NaN

@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import dataclass
-from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
+from typing import Any, Iterable, List, Mapping, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
-from .._arrays import Spectra, vector
-from .._errors import ShapeError
+from .._arrays import Spectra, matrix, vector
 from .._native import call, go, run
 from .._table import from_rows
 
@@ -117,6 +116,91 @@ def simulate(
         threads=threads,
     )
     return _made(run(go.SpectraSimulate, text))
+
+
+def synthesize(
+    templates: Iterable[Mapping[str, Any]],
+    per_class: int = 100,
+    *,
+    seed: int = 0,
+    wave: Any = None,
+    sn_min: Optional[float] = None,
+    sn_max: Optional[float] = None,
+    resolution: Optional[float] = None,
+    hardness: Optional[float] = None,
+    noiseless: bool = False,
+    mix: Optional[float] = None,
+    noise_ivar: Any = None,
+    noise_wave: Any = None,
+    threads: Optional[int] = None,
+) -> SpectraSet:
+    """Labelled spectra from any library of templates, ``per_class`` of each class, in turn.
+
+    Each is a template redshifted, brought to the resolution and the pixels of the spectrograph,
+    dimmed by dust in the Milky Way, with errors of the flux calibration, noise and masks.
+
+    Parameters
+    ----------
+    templates : dicts, several for one class if need be, with the keys
+
+        class : name of the class.
+        wave : (pixel,) vacuum wavelengths in Å, increasing, in the rest frame.
+        flux : (row, pixel) noiseless templates, or the rows of a basis; F_λ in any unit.
+        coeff : (set, row) coefficients: each set makes a template of the basis.
+        mean, scatter : (row,) of normal coefficients of the basis, in place of coeff.
+        z_min, z_max : range of redshifts, uniform in log(1+z) (0, 0).
+        resolution : λ/Δλ of the templates (far above the spectrograph's).
+        weight : their share in the class (1).
+    mix : share of spectra that are the mean of two templates (0): it fills the gaps of a small library.
+    noise_ivar, noise_wave : (n, pixel) inverse variances of observed spectra and their grid: each
+        spectrum gets the noise pattern and the masks of one of them. By default a model of the SDSS
+        spectrographs.
+    per_class, seed, wave, sn_min, sn_max, resolution, hardness, noiseless, threads : see :func:`simulate`.
+    """
+    library = call(go.NewSpectraLibrary)
+    for i, t in enumerate(templates):
+        _add_template(library, f"templates[{i}]", t)
+    text = _options(
+        wave,
+        per_class=per_class,
+        seed=seed,
+        sn_min=sn_min,
+        sn_max=sn_max,
+        resolution=resolution,
+        hardness=hardness,
+        noiseless=bool(noiseless),
+        mix=mix,
+        threads=threads,
+    )
+    if noise_ivar is None:
+        return _made(run(go.SpectraSynthesize, library, None, 0, None, 0, text))
+    noise = Spectra(noise_ivar, None, noise_wave)
+    return _made(run(go.SpectraSynthesize, library, noise.whole()[0], noise.n, noise.wave, noise.pixels, text))
+
+
+_TEMPLATE_OPTIONS = ("class", "z_min", "z_max", "resolution", "weight")
+_TEMPLATE_ARRAYS = ("wave", "flux", "coeff", "mean", "scatter")
+
+
+def _add_template(library: Any, name: str, t: Mapping[str, Any]) -> None:
+    for k in t:
+        if k not in _TEMPLATE_OPTIONS + _TEMPLATE_ARRAYS:
+            raise ValueError(f"{name}: key {k!r}, want some of {_TEMPLATE_OPTIONS + _TEMPLATE_ARRAYS}")
+    for k in ("class", "wave", "flux"):
+        if t.get(k) is None:
+            raise ValueError(f"{name}: no {k!r}")
+    flux = matrix(f"{name}: flux", t["flux"], np.float32)
+    rows, pixels = flux.shape
+    wave = vector(f"{name}: wave", t["wave"], np.float64, pixels)
+    coeff = t.get("coeff")
+    if coeff is not None:
+        coeff = matrix(f"{name}: coeff", coeff, np.float32, (None, rows))
+    mean, scatter = (
+        None if t.get(k) is None else vector(f"{name}: {k}", t[k], np.float64, rows) for k in ("mean", "scatter")
+    )
+    options = json.dumps({k: str(t[k]) if k == "class" else float(t[k]) for k in _TEMPLATE_OPTIONS if k in t})
+    sets = 0 if coeff is None else len(coeff)
+    call(library.Add, flux, rows, wave, pixels, coeff, sets, mean, scatter, options)
 
 
 def outliers(

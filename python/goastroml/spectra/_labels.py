@@ -48,6 +48,8 @@ def encode(labels: Any, classes: Optional[Sequence[str]], n: int) -> Tuple[np.nd
 def class_indices(labels: Any, classes: List[str], n: int) -> np.ndarray:
     """Indices of the labels in a list of classes."""
     y = _clean(labels, n)
+    if not classes:
+        raise ValueError("classes: an empty list, want the names of the classes")
     if y.dtype.kind != "U":
         bad = np.flatnonzero((y < 0) | (y >= len(classes)))
         if len(bad):
