@@ -129,14 +129,14 @@ type Truth struct {
 // galaxyModel and quasarModel say which), and the class is a region of these
 // parameters with hard borders.
 //
-//   - STAR_*: intervals of effective temperature, in K: K5 4100–4500,
-//     K3 4680–4950, K1 5130–5390, G2 5580–5820, F9 6010–6240, F5 6480–7200,
+//   - STAR_*: intervals of effective temperature, in K: K5 4100–4480,
+//     K3 4690–4920, K1 5160–5360, G2 5600–5800, F9 6040–6230, F5 6500–7200,
 //     A0 7900–11000. Metallicity, gravity, rotation, velocity scatter within a
 //     class.
 //   - GALAXY (passive): rest-frame equivalent width of Hα, EW, below 1 Å, to
-//     redshift 0.5; the subclasses, which need Hα and [N II] on the grid, to 0.3. GALAXY_STARFORMING: EW 5–42 Å,
-//     GALAXY_STARBURST: EW 60–400 Å (SDSS draws the line at 50 Å), both below
-//     the curve of Kauffmann et al. (2003, doi:10.1111/j.1365-2966.2003.07154.x)
+//     redshift 0.5; the subclasses, which need Hα and [N II] on the grid, to 0.3.
+//     GALAXY_STARFORMING: EW 6–42 Å, GALAXY_STARBURST: EW 60–400 Å (SDSS draws
+//     the line at 50 Å), both below the curve of Kauffmann et al. (2003, doi:10.1111/j.1365-2966.2003.07154.x)
 //     in [N II]/Hα and [O III]/Hβ. GALAXY_AGN: EW 6–80 Å, above the curve of
 //     Kewley et al. (2001, doi:10.1086/321545).
 //   - QSO_BROADLINE: permitted lines of 2300–9000 km/s full width at half
@@ -144,11 +144,11 @@ type Truth struct {
 //     quasars blank), or lines of any width at less than a sixth of their usual
 //     strength; redshifts 0.1–4.
 //
-// Neighbours are parted by small gaps, without which no method could exceed
-// about nine in ten: SDSS's classes, named by the nearest template, leave no
-// object on a border either. What then makes the task hard is noise, unknown
-// redshift, dust, and errors of the flux calibration; FitModels says how well a
-// fit of the very same models does.
+// A stellar class takes the stars about the template that it is named after;
+// stars half-way between two classes are not drawn, nor are galaxies between
+// Kauffmann's and Kewley's curves: nothing could tell where they belong. What
+// makes the task hard is noise, unknown redshift, dust, and errors of the flux
+// calibration. ModelFit says how well one can do who knows the models.
 func Simulate(cfg SimConfig) (Set, []Truth, error) {
 	cfg, err := cfg.withDefaults()
 	if err != nil {
@@ -263,7 +263,7 @@ type object interface {
 	// class returns the class that the parameters lie in, and in a gap between
 	// classes the nearer one.
 	class() string
-	// knobs returns the parameters that FitModels may turn.
+	// knobs returns the parameters that ModelFit may turn.
 	knobs() []knob
 	// clone returns a copy.
 	clone() object

@@ -65,7 +65,7 @@ func drawGalaxy(r *rand.Rand, class string, wave []float64) *galaxyModel {
 		g.ewHalpha = logUniform(r, 0.03, 1)
 		share = [ageCount]float64{0.001, 0.01 * scatter(), 0.05 * scatter(), 0.3 * scatter(), 0.4 * scatter(), 0.35 * scatter()}
 	case "GALAXY_STARFORMING", "GALAXY_STARBURST":
-		g.ewHalpha = logUniform(r, 5, 42)
+		g.ewHalpha = logUniform(r, 6, 42)
 		if class == "GALAXY_STARBURST" {
 			g.ewHalpha = logUniform(r, 60, 400)
 			g.ebv = math.Min(0.05+0.1*r.ExpFloat64(), 0.5) // starbursts are dusty

@@ -11,7 +11,7 @@ import (
 // effective temperature in K.
 var (
 	starClasses = []string{"STAR_A0", "STAR_F5", "STAR_F9", "STAR_G2", "STAR_K1", "STAR_K3", "STAR_K5"}
-	starTeff    = [][2]float64{{7900, 11000}, {6480, 7200}, {6010, 6240}, {5580, 5820}, {5130, 5390}, {4680, 4950}, {4100, 4500}}
+	starTeff    = [][2]float64{{7900, 11000}, {6500, 7200}, {6040, 6230}, {5600, 5800}, {5160, 5360}, {4690, 4920}, {4100, 4480}}
 )
 
 // starModel is a stellar spectrum: Planck's law times exp(-τ), where τ is a sum
