@@ -26,7 +26,10 @@ import (
 // star, galaxy or quasar together with a polynomial for the flux calibration.
 // The posterior is taken for normal (Laplace's approximation): draws from it
 // that fall into a class are the class's probability, and kinds of objects are
-// weighed by their evidence.
+// weighed by their evidence. A spectrum takes about 0.15 s of one processor.
+//
+// It is no strict bound: the ripple of the calibration is part of the noise to
+// it, priors within a class are taken for wide and normal.
 type ModelFit struct {
 	sim    *simulator
 	bank   []object
