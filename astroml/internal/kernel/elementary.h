@@ -114,7 +114,7 @@ INLINE vec normal(vec x) {
 INLINE vec activated(vec x, int act) {
 	switch (act) {
 	case RELU:
-		return (vec)((ivec)x & ~(x < 0));
+		return MAX(SPLAT(0.0f), x);
 	case GELU:
 		return x * normal(x);
 	case SILU:

@@ -16,32 +16,91 @@
 #define TILE (VECTORS * LANES)
 
 /* Where a product's rows start: those of a block. */
+typedef ptrdiff_t offsets __attribute__((vector_size(4 * LANES), aligned(sizeof(ptrdiff_t))));
+
+#define OFFSETS ((ptrdiff_t)(sizeof(offsets) / sizeof(ptrdiff_t)))
+
 struct rows {
-	ptrdiff_t a[BLOCK], c[BLOCK];
+	ptrdiff_t a[BLOCK + OFFSETS], c[BLOCK + OFFSETS];
 };
 
-/* find_rows fills r for the rows from m to m+count-1. */
+/* find_rows fills r for the rows from m to m+count-1, and may write some more. */
 static void find_rows(struct rows *r, const struct product *p, ptrdiff_t m, ptrdiff_t count) {
 	ptrdiff_t line = m / p->width, w = m % p->width;
-	for (ptrdiff_t i = 0; i < count;) {
-		ptrdiff_t a = p->aline[line] + w * p->astep, c = p->cline[line] + w * p->cstep;
-		ptrdiff_t run = p->width - w < count - i ? p->width - w : count - i;
-		for (ptrdiff_t end = i + run; i < end; i++) {
-			r->a[i] = a;
-			r->c[i] = c;
-			a += p->astep;
-			c += p->cstep;
+	offsets n;
+	for (ptrdiff_t i = 0; i < OFFSETS; i++)
+		n[i] = i;
+	for (ptrdiff_t i = 0, run; i < count; i += run, line++, w = 0) {
+		run = p->width - w < count - i ? p->width - w : count - i;
+		offsets a = p->aline[line] + (w + n) * p->astep, c = p->cline[line] + (w + n) * p->cstep;
+		for (ptrdiff_t j = i; j < i + run; j += OFFSETS) {
+			*(offsets *)(r->a + j) = a;
+			*(offsets *)(r->c + j) = c;
+			a += OFFSETS * p->astep;
+			c += OFFSETS * p->cstep;
 		}
-		line++;
-		w = 0;
 	}
 }
 
-/* share is the size of the next tile when rest rows are left: as many tiles as
- * must be, as equal as can be. */
+/* Rows of a that are FAR apart, in floats, are asked for one block ahead: the
+ * processor sees no pattern in how tiles step through them. Rows of more than
+ * WIDE floats are left alone: a block of them would fill the cache. */
+#define FAR 64
+#define WIDE 320
+
+static void prefetch_rows(const struct product *p, const float *a, const struct rows *r, ptrdiff_t count) {
+	ptrdiff_t fresh = p->kl < p->astep ? p->kl : p->astep; /* what a row has beyond the one before */
+	if (p->astep < FAR || fresh > WIDE)
+		return;
+	a += p->seg[p->nseg - 1] + p->kl - fresh;
+	for (ptrdiff_t i = 0; i < count; i++)
+		for (ptrdiff_t j = 0; j < fresh; j += 16)
+			__builtin_prefetch(a + r->a[i] + j, 0, 2);
+}
+
+/* A walk goes through the rows from m to hi-1 by blocks. */
+struct walk {
+	const struct product *p;
+	const float *a;
+	ptrdiff_t m, hi;
+	ptrdiff_t count;      /* rows of this block */
+	struct rows *r, *next; /* this block, and the one after it */
+	struct rows both[2];
+};
+
+static void begin_walk(struct walk *w, const struct product *p, const float *a, ptrdiff_t lo, ptrdiff_t hi) {
+	w->p = p;
+	w->a = a;
+	w->m = lo;
+	w->hi = hi;
+	w->count = 0;
+	w->r = &w->both[0];
+	w->next = &w->both[1];
+	find_rows(w->next, p, lo, hi - lo < BLOCK ? hi - lo : BLOCK);
+}
+
+/* next_block returns the rows of the next block, or 0. */
+static ptrdiff_t next_block(struct walk *w) {
+	struct rows *r = w->next;
+	w->next = w->r;
+	w->r = r;
+	w->m += w->count;
+	w->count = w->hi - w->m < BLOCK ? w->hi - w->m : BLOCK;
+	ptrdiff_t ahead = w->m + w->count, rest = w->hi - ahead < BLOCK ? w->hi - ahead : BLOCK;
+	if (rest > 0) {
+		find_rows(w->next, w->p, ahead, rest);
+		prefetch_rows(w->p, w->a, w->next, rest);
+	}
+	return w->count;
+}
+
+/* share is the size of the next tile when rest rows are left: the last two
+ * tiles are of equal height, lest one be so low that its sums wait for each
+ * other. */
 INLINE ptrdiff_t share(ptrdiff_t rest, ptrdiff_t most) {
-	ptrdiff_t tiles = (rest + most - 1) / most;
-	return (rest + tiles - 1) / tiles;
+	if (rest >= 2 * most)
+		return most;
+	return rest > most ? (rest + 1) / 2 : rest;
 }
 
 /* ---- forward ---- */
@@ -68,7 +127,7 @@ static __attribute__((noinline)) void finish(const struct columns *t, float *sum
 		const float *residual = t->residual ? t->residual + rc[i] : NULL;
 		for (ptrdiff_t j = 0; j < t->used; j += LANES) {
 			ptrdiff_t left = t->used - j;
-			vec s = LOAD(sum + j) + LOAD(t->bias + j);
+			vec s = LOAD(sum + j);
 			if (residual)
 				s += get(residual + j, left);
 			put(c + j, activated(s, t->act), left);
@@ -96,7 +155,7 @@ INLINE void forward_tile(int rows, int vectors, const struct columns *t, const p
 	UNROLL for (int i = 0; i < rows; i++) {
 		a[i] = t->a + ra[i];
 		UNROLL for (int j = 0; j < vectors; j++)
-			sum[i][j] = (vec){0};
+			sum[i][j] = LOAD(t->bias + j * LANES);
 	}
 	const float *b = t->b;
 	ptrdiff_t b2 = t->b2;
@@ -109,13 +168,10 @@ INLINE void forward_tile(int rows, int vectors, const struct columns *t, const p
 				FORWARD_STEP(k);
 	}
 	if (t->simple) {
-		ivec off = (ivec){0} - (t->act == RELU);
-		UNROLL for (int i = 0; i < rows; i++) {
-			UNROLL for (int j = 0; j < vectors; j++) {
-				vec s = sum[i][j] + LOAD(t->bias + j * LANES);
-				STORE(t->c + rc[i] + j * LANES, (vec)((ivec)s & ~((s < 0) & off)));
-			}
-		}
+		vec least = SPLAT(t->act == RELU ? 0 : -__builtin_inff());
+		UNROLL for (int i = 0; i < rows; i++)
+			UNROLL for (int j = 0; j < vectors; j++)
+				STORE(t->c + rc[i] + j * LANES, MAX(least, sum[i][j]));
 	} else {
 		float buf[ROWS * TILE];
 		UNROLL for (int i = 0; i < rows; i++)
@@ -129,7 +185,8 @@ INLINE void forward_tile(int rows, int vectors, const struct columns *t, const p
 #define EACH_VECTORS(X, R) X(R, 1) X(R, 2) X(R, 3) X(R, 4)
 #define EACH_TILE(X) \
 	EACH_VECTORS(X, 1) EACH_VECTORS(X, 2) EACH_VECTORS(X, 3) EACH_VECTORS(X, 4) \
-	EACH_VECTORS(X, 5) EACH_VECTORS(X, 6) EACH_VECTORS(X, 7) EACH_VECTORS(X, 8)
+	EACH_VECTORS(X, 5) EACH_VECTORS(X, 6) EACH_VECTORS(X, 7) EACH_VECTORS(X, 8) \
+	EACH_VECTORS(X, 9) EACH_VECTORS(X, 10) EACH_VECTORS(X, 11) EACH_VECTORS(X, 12)
 
 static void forward_tiles(const struct columns *t, const ptrdiff_t *ra, const ptrdiff_t *rc, ptrdiff_t count) {
 	int vectors = (int)((t->used + LANES - 1) / LANES);
@@ -156,10 +213,9 @@ static void forward(const struct product *p, float *c, const float *a, const flo
 			taps[i] = p->seg[i / p->kl] + i % p->kl;
 		t.taps = taps;
 	}
-	struct rows r;
-	for (ptrdiff_t m = lo, count; m < hi; m += count) {
-		count = hi - m < BLOCK ? hi - m : BLOCK;
-		find_rows(&r, p, m, count);
+	struct walk w;
+	begin_walk(&w, p, a, lo, hi);
+	for (ptrdiff_t count; (count = next_block(&w)) > 0;) {
 		for (ptrdiff_t n = 0; n < p->n; n += TILE) {
 			t.used = p->n - n < TILE ? p->n - n : TILE;
 			t.b = packed + n / PANEL * PANEL * k + n % PANEL;
@@ -169,7 +225,7 @@ static void forward(const struct product *p, float *c, const float *a, const flo
 			memset(t.bias, 0, sizeof t.bias);
 			if (bias)
 				memcpy(t.bias, bias + n, t.used * sizeof *bias);
-			forward_tiles(&t, r.a, r.c, count);
+			forward_tiles(&t, w.r->a, w.r->c, count);
 		}
 	}
 }
@@ -189,8 +245,8 @@ struct block {
 /* weights_tile adds the block to rows × vectors values of dw. The rows are at
  * tap[0], tap[1], … of a row of a; one after the other if not spread. */
 INLINE void weights_tile(int rows, int vectors, int spread, const struct block *t, const ptrdiff_t *tap) {
-	vec sum[ROWS][VECTORS];
-	const float *a[ROWS];
+	vec sum[HEIGHT][VECTORS];
+	const float *a[HEIGHT];
 	UNROLL for (int i = 0; i < rows; i++) {
 		a[i] = t->a + (spread ? tap[i] : tap[0] + i);
 		UNROLL for (int j = 0; j < vectors; j++) {
@@ -219,12 +275,12 @@ INLINE void weights_tile(int rows, int vectors, int spread, const struct block *
 static void weights_tiles(struct block *t, const ptrdiff_t *tap, ptrdiff_t count) {
 	int vectors = (int)((t->used + LANES - 1) / LANES);
 	for (ptrdiff_t k = 0, rows; k < count; k += rows, tap += rows, t->dw += rows * t->n) {
-		rows = share(count - k, ROWS);
+		rows = share(count - k, HEIGHT);
 		int spread = tap[rows - 1] - tap[0] != rows - 1;
 		switch (rows * 8 + vectors) {
 #define X(R, V) \
 		case R * 8 + V: \
-			if (R > ROWS || V > VECTORS) \
+			if (R > HEIGHT || V > VECTORS) \
 				break; \
 			if (spread) \
 				weights_tile(R, V, 1, t, tap); \
@@ -242,25 +298,24 @@ static void weights_tiles(struct block *t, const ptrdiff_t *tap, ptrdiff_t count
 
 static void weights(const struct product *p, float *dw, const float *a, const float *y,
 	ptrdiff_t lo, ptrdiff_t hi, ptrdiff_t klo, ptrdiff_t khi) {
-	struct rows r;
+	struct walk w;
 	float copy[BLOCK * TILE];
 	ptrdiff_t copied[BLOCK], tap[TAPROWS];
 	for (ptrdiff_t i = 0; i < BLOCK; i++)
 		copied[i] = i * TILE;
-	for (ptrdiff_t m = lo, count; m < hi; m += count) {
-		count = hi - m < BLOCK ? hi - m : BLOCK;
-		find_rows(&r, p, m, count);
+	begin_walk(&w, p, a, lo, hi);
+	for (ptrdiff_t count; (count = next_block(&w)) > 0;) {
 		for (ptrdiff_t k = klo, taps; k < khi; k += taps) {
 			taps = khi - k < TAPROWS ? khi - k : TAPROWS;
 			for (ptrdiff_t i = 0; i < taps; i++)
 				tap[i] = p->seg[(k + i) / p->kl] + (k + i) % p->kl;
 			for (ptrdiff_t n = 0; n < p->n; n += TILE) {
 				ptrdiff_t used = p->n - n < TILE ? p->n - n : TILE;
-				struct block t = {a, y + n, r.a, r.c, count, used, dw + k * p->n + n, p->n};
-				if (used % LANES != 0 || taps >= 4 * ROWS) {
-					/* Rows far apart in y would fall on the same few lines of the cache. */
+				struct block t = {a, y + n, w.r->a, w.r->c, count, used, dw + k * p->n + n, p->n};
+				/* Rows of y that are far apart fall on the same few lines of the cache. */
+				if (used % LANES != 0 || (p->cstep >= 2 * FAR && taps >= 4 * HEIGHT)) {
 					for (ptrdiff_t i = 0; i < count; i++) {
-						EACH(j, used) STORE(copy + i * TILE + j, get(y + n + r.c[i] + j, left));
+						EACH(j, used) STORE(copy + i * TILE + j, get(y + n + w.r->c[i] + j, left));
 					}
 					t.y = copy;
 					t.ry = copied;

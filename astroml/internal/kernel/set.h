@@ -5,9 +5,11 @@
  *
  *   SET            its name
  *   LANES          floats in a register
- *   ROWS           rows of a tile
- *   VECTORS        registers in a row of a tile; ROWS*VECTORS are the accumulators
+ *   ROWS           rows of a tile, at most 12
+ *   HEIGHT         rows of a tile of the weight gradient, at most 12
+ *   VECTORS        registers in a row of a tile, at most 4
  *   FMA(a, b, c)   a*b + c
+ *   MAX(a, b)                    the larger, NaN if b is NaN; or nothing
  *   SQRT(x)                      or nothing: lane by lane
  *   LOAD_SOME, STORE_SOME        for fewer floats than a register has; likewise
  *
@@ -77,6 +79,10 @@ INLINE void put(float *p, vec x, ptrdiff_t left) {
 	else
 		STORE(p, x);
 }
+
+#ifndef MAX
+#define MAX(a, b) pick((b) < (a), a, b)
+#endif
 
 #ifndef SQRT
 #define SQRT(x) square_root(x)

@@ -1,5 +1,6 @@
 /* AVX-512: sixteen floats a register, thirty-two registers. A tile is two
- * panels wide; eight rows are as many as there are registers for addresses. */
+ * panels wide; eight rows are as many as there are registers for addresses, of
+ * which the weight gradient needs one. */
 
 #if defined(__x86_64__)
 
@@ -17,8 +18,10 @@
 #define SET avx512
 #define LANES 16
 #define ROWS 8
+#define HEIGHT 12
 #define VECTORS 2
 #define FMA(a, b, c) _mm512_fmadd_ps(a, b, c)
+#define MAX(a, b) _mm512_max_ps(a, b)
 #define SQRT(x) _mm512_sqrt_ps(x)
 #define FIRST(n) ((__mmask16)((1u << (n)) - 1))
 #define LOAD_SOME(p, n) _mm512_maskz_loadu_ps(FIRST(n), p)

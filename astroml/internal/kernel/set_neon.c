@@ -9,8 +9,10 @@
 #define SET neon
 #define LANES 4
 #define ROWS 6
+#define HEIGHT 6
 #define VECTORS 4
 #define FMA(a, b, c) ((vec)vfmaq_f32(c, a, b))
+#define MAX(a, b) ((vec)vmaxq_f32(a, b))
 #define SQRT(x) ((vec)vsqrtq_f32(x))
 
 #include "set.h"
