@@ -9,6 +9,7 @@
 
 PYTHON ?= python3
 export JUPYTER_PREFER_ENV_PATH = 1
+export GOFLAGS += -buildvcs=false
 
 python   := .venv/bin/python
 ext      := python/goastroml/_go/_astroml_go.abi3.so

@@ -160,6 +160,9 @@ func TestJobEnds(t *testing.T) {
 		{"canceled", func(ctx context.Context) (any, error) { <-ctx.Done(); return nil, ctx.Err() }, "ECANCELED"},
 		{"panic", func(context.Context) (any, error) { panic("no") }, "EINTERNAL: panic: no"},
 		{"goroutine ended", func(context.Context) (any, error) { runtime.Goexit(); return nil, nil }, "EINVAL: the call ended without"},
+		{"left alone", func(ctx context.Context) (any, error) {
+			return leave(ctx, func() (any, error) { select {} })
+		}, "ECANCELED"},
 		{"error", func(context.Context) (any, error) { return nil, astroml.ErrDiverged }, "EDIVERGED"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -175,5 +178,16 @@ func TestJobEnds(t *testing.T) {
 				t.Errorf("ended %d, error %v, want %q", ended, err, c.want)
 			}
 		})
+	}
+}
+
+func TestLeave(t *testing.T) {
+	v, err := leave(context.Background(), func() (any, error) { return 42, nil })
+	if v != 42 || err != nil {
+		t.Errorf("%v, %v, want 42", v, err)
+	}
+	_, err = leave(context.Background(), func() (any, error) { panic("no") })
+	if err == nil || !strings.HasPrefix(err.Error(), "EINTERNAL") {
+		t.Errorf("error %v, want EINTERNAL", err)
 	}
 }

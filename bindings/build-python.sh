@@ -23,6 +23,7 @@ rm -rf "$work"
 mkdir -p "$work" build/bin
 go build -o build/bin/ github.com/go-python/gopy golang.org/x/tools/cmd/goimports
 PATH=$PWD/build/bin:$PATH
+export GOFLAGS="${GOFLAGS:-} -buildvcs=false" # the same file from a checkout and from an archive
 
 gopy gen -vm="$python" -output="$work" -name=$name ./bindings >"$work/gopy.log" 2>&1 || { cat "$work/gopy.log"; exit 1; }
 cd "$work"

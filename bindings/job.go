@@ -60,6 +60,26 @@ func (j *Job) start(f func(ctx context.Context, progress func(astroml.Progress))
 	return nil
 }
 
+// leave runs f, which cannot be canceled, but when ctx ends it waits no longer:
+// f goes on to its end and its result is dropped. That is for calls that touch
+// no memory of the caller's.
+func leave(ctx context.Context, f func() (any, error)) (any, error) {
+	var result any
+	var err error
+	end := make(chan struct{})
+	go func() {
+		defer close(end)
+		defer guard(&err)
+		result, err = f()
+	}()
+	select {
+	case <-end:
+		return result, err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
 func (j *Job) observe(p astroml.Progress) {
 	j.mu.Lock()
 	j.last = p

@@ -39,8 +39,10 @@ func SpectraSimulate(job *Job, config string) (zero int, err error) {
 		return 0, err
 	}
 	return 0, job.start(func(ctx context.Context, _ func(astroml.Progress)) (any, error) {
-		set, truth, err := spectra.Simulate(cfg)
-		return &SpectraSet{set, truth}, firstOf(err, ctx.Err())
+		return leave(ctx, func() (any, error) {
+			set, truth, err := spectra.Simulate(cfg)
+			return &SpectraSet{set, truth}, err
+		})
 	})
 }
 
@@ -53,8 +55,10 @@ func SpectraOutliers(job *Job, kind, config string) (zero int, err error) {
 		return 0, err
 	}
 	return 0, job.start(func(ctx context.Context, _ func(astroml.Progress)) (any, error) {
-		x, truth, err := spectra.Outliers(cfg, kind)
-		return &SpectraSet{spectra.Set{Spectra: x}, truth}, firstOf(err, ctx.Err())
+		return leave(ctx, func() (any, error) {
+			x, truth, err := spectra.Outliers(cfg, kind)
+			return &SpectraSet{spectra.Set{Spectra: x}, truth}, err
+		})
 	})
 }
 

@@ -100,6 +100,8 @@ def run(function: Callable, *args: Any, progress: Optional[Callable[[Progress], 
         while not call(job.Wait, _POLL_MS):
             if progress is not None:
                 progress(Progress(**json.loads(job.Progress())))
+        if progress is not None:
+            progress(Progress(**json.loads(job.Progress())))
     finally:
         _end(job)
         _running.pop(id(job), None)
