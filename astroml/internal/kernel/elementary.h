@@ -10,8 +10,7 @@ INLINE vec power2(ivec n) { return (vec)((n + 127) << 23); }
 /* vexp is exp(x), to 1 ulp; infinite from 88.73 on, gradually zero from -87.3
  * to -104. */
 INLINE vec vexp(vec x) {
-	x = pick(x > 89.0f, SPLAT(89.0f), x);
-	x = pick(x < -105.0f, SPLAT(-105.0f), x);
+	x = MAX(SPLAT(-105.0f), MIN(SPLAT(89.0f), x));
 	/* Adding 1.5·2^23 leaves the nearest integer in the low bits. */
 	vec shifted = FMA(x, SPLAT(0x1.715476p+0f), SPLAT(0x1.8p23f));
 	vec n = shifted - SPLAT(0x1.8p23f);
@@ -69,10 +68,9 @@ INLINE vec vtanh(vec x) {
 	return pick(t < 0.625f, small, (vec)((ivec)large | sign));
 }
 
-/* tail is erfc(t) for t > 0.9. Its relative error is that of exp, and what the
- * rounding of t² makes of it: 1e-7·(2 + t²). */
-INLINE vec tail(vec t) {
-	t = pick(t > 11.0f, SPLAT(11.0f), t);
+/* tail is erfc(t) for t > 0.9, given e = exp(-t²). Its relative error is that of
+ * exp, and what the rounding of t² makes of it: 1e-7·(2 + t²). */
+INLINE vec tail(vec t, vec e) {
 	vec u = 1.0f / (t + 1.0f);
 	vec p = SPLAT(2.4595654e-01f);
 	p = FMA(p, u, SPLAT(-1.548268e+00f));
@@ -82,7 +80,7 @@ INLINE vec tail(vec t) {
 	p = FMA(p, u, SPLAT(2.5386098e-01f));
 	p = FMA(p, u, SPLAT(5.6600636e-01f));
 	p = FMA(p, u, SPLAT(5.641416e-01f));
-	return p * u * vexp(-(t * t));
+	return p * u * e;
 }
 
 /* core is erf(x) for |x| < 0.9. */
@@ -101,22 +99,26 @@ INLINE vec core(vec x) {
 INLINE vec verf(vec x) {
 	ivec sign = (ivec)x & INT32_MIN;
 	vec t = (vec)((ivec)x ^ sign);
-	return pick(t < 0.9f, core(x), (vec)((ivec)(1.0f - tail(t)) | sign));
+	return pick(t < 0.9f, core(x), (vec)((ivec)(1.0f - tail(t, vexp(-(t * t)))) | sign));
 }
 
-/* normal is Φ(x), the distribution function of the normal law. */
-INLINE vec normal(vec x) {
-	vec z = x * 0x1.6a09e6p-1f, t = (vec)((ivec)z & INT32_MAX), c = 0.5f * tail(t);
-	return pick(t < 0.9f, FMA(core(z), SPLAT(0.5f), SPLAT(0.5f)), pick(z < 0, c, 1.0f - c));
+/* normal is Φ(x), the distribution function of the normal law; *e is set to
+ * exp(-x²/2). */
+INLINE vec normal(vec x, vec *e) {
+	vec z = x * 0x1.6a09e6p-1f, t = (vec)((ivec)z & INT32_MAX);
+	*e = vexp(-(t * t));
+	vec half = 0.5f * tail(t, *e);
+	return pick(t < 0.9f, FMA(core(z), SPLAT(0.5f), SPLAT(0.5f)), pick(z < 0, half, 1.0f - half));
 }
 
 /* activated is act(x). */
 INLINE vec activated(vec x, int act) {
+	vec e;
 	switch (act) {
 	case RELU:
 		return MAX(SPLAT(0.0f), x);
 	case GELU:
-		return x * normal(x);
+		return x * normal(x, &e);
 	case SILU:
 		return x / (1.0f + vexp(-x));
 	case TANH:
@@ -127,14 +129,17 @@ INLINE vec activated(vec x, int act) {
 
 /* slope is act'(x), where y = act(x). ReLU and tanh look at y, the others at x. */
 INLINE vec slope(vec x, vec y, int act) {
+	vec e;
 	switch (act) {
 	case RELU:
 		return (vec)(~(y <= 0) & (ivec)SPLAT(1.0f));
 	case GELU:
-		return FMA(x * 0x1.988454p-2f, vexp(-0.5f * x * x), normal(x));
+		y = normal(x, &e);
+		return FMA(x * 0x1.988454p-2f, e, y); /* 1/√2π */
 	case SILU: {
 		/* The logistic function of x and of -x, neither as a difference. */
-		vec e = vexp((vec)((ivec)x | INT32_MIN)), large = 1.0f / (1.0f + e), small = e * large;
+		e = vexp((vec)((ivec)x | INT32_MIN));
+		vec large = 1.0f / (1.0f + e), small = e * large;
 		vec s = pick(x < 0, small, large), r = pick(x < 0, large, small);
 		return s * FMA(x, r, SPLAT(1.0f));
 	}

@@ -9,7 +9,7 @@
  *   HEIGHT         rows of a tile of the weight gradient, at most 12
  *   VECTORS        registers in a row of a tile, at most 4
  *   FMA(a, b, c)   a*b + c
- *   MAX(a, b)                    the larger, NaN if b is NaN; or nothing
+ *   MAX(a, b), MIN(a, b)         NaN if b is NaN; or nothing
  *   SQRT(x)                      or nothing: lane by lane
  *   LOAD_SOME, STORE_SOME        for fewer floats than a register has; likewise
  *
@@ -82,6 +82,7 @@ INLINE void put(float *p, vec x, ptrdiff_t left) {
 
 #ifndef MAX
 #define MAX(a, b) pick((b) < (a), a, b)
+#define MIN(a, b) pick((b) > (a), a, b)
 #endif
 
 #ifndef SQRT

@@ -21,6 +21,7 @@
 #define VECTORS 2
 #define FMA(a, b, c) _mm256_fmadd_ps(a, b, c)
 #define MAX(a, b) _mm256_max_ps(a, b)
+#define MIN(a, b) _mm256_min_ps(a, b)
 #define SQRT(x) _mm256_sqrt_ps(x)
 /* There is no STORE_SOME: masked stores are slow on AMD's processors. */
 #define LOAD_SOME(p, n) _mm256_maskload_ps(p, (__m256i)((ivec){0, 1, 2, 3, 4, 5, 6, 7} < (int32_t)(n)))

@@ -22,6 +22,7 @@
 #define VECTORS 2
 #define FMA(a, b, c) _mm512_fmadd_ps(a, b, c)
 #define MAX(a, b) _mm512_max_ps(a, b)
+#define MIN(a, b) _mm512_min_ps(a, b)
 #define SQRT(x) _mm512_sqrt_ps(x)
 #define FIRST(n) ((__mmask16)((1u << (n)) - 1))
 #define LOAD_SOME(p, n) _mm512_maskz_loadu_ps(FIRST(n), p)

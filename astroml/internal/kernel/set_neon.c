@@ -13,6 +13,7 @@
 #define VECTORS 4
 #define FMA(a, b, c) ((vec)vfmaq_f32(c, a, b))
 #define MAX(a, b) ((vec)vmaxq_f32(a, b))
+#define MIN(a, b) ((vec)vminq_f32(a, b))
 #define SQRT(x) ((vec)vsqrtq_f32(x))
 
 #include "set.h"
