@@ -318,11 +318,5 @@ func SpectraRebin(outFlux, outIVar, newWave uintptr, newPixels int, flux, ivar u
 	if err != nil {
 		return 0, err
 	}
-	y, err := spectra.Rebin(x, to)
-	if err != nil {
-		return 0, err
-	}
-	copy(f, y.Flux)
-	copy(v, y.IVar)
-	return 0, nil
+	return 0, spectra.RebinTo(astroml.Spectra{Flux: f, IVar: v, Wave: to}, x)
 }

@@ -44,6 +44,22 @@ func newResult(n, k int) *Result {
 	}
 }
 
+var nan = float32(math.NaN())
+
+func fill(x []float32, v float32) {
+	for i := range x {
+		x[i] = v
+	}
+}
+
+// void says that spectrum i has no answer.
+func (r *Result) void(i int) {
+	k := len(r.Prob) / len(r.Class)
+	fill(r.Prob[i*k:(i+1)*k], nan)
+	r.Class[i], r.Flag[i] = -1, Unusable
+	r.Total[i], r.Aleatoric[i], r.Epistemic[i], r.OOD[i] = nan, nan, nan, nan
+}
+
 // batch is the number of spectra that a plan takes at a time: enough rows for
 // the kernel's tiles, few enough to stay in cache.
 const batch = 16
@@ -53,8 +69,25 @@ type seat struct {
 	plan       *nn.Plan
 	n          int
 	flux, ivar []float32 // one spectrum on the model's grid
-	scratch    *stats.Scratch
-	phi, white []float32
+	judge      *judge
+}
+
+// judge is the memory that calibrated answers to a batch of spectra are made
+// in.
+type judge struct {
+	scratch              *stats.Scratch
+	phi                  []float32 // features, and a constant 1
+	answers              []stats.Answer
+	white                []float32
+	distance, regression []float32
+}
+
+func (c *Classifier) newJudge(n int) *judge {
+	d := c.Features()
+	return &judge{
+		scratch: c.laplace.NewScratch(n), phi: make([]float32, n*(d+1)), answers: make([]stats.Answer, n),
+		white: make([]float32, n*(d+1)), distance: make([]float32, n), regression: make([]float32, n),
+	}
 }
 
 // plans keeps seats for later calls, by batch size.
@@ -78,8 +111,8 @@ func (c *Classifier) sit(n int) (*seat, error) {
 	if err != nil {
 		return nil, err
 	}
-	m, d := len(c.wave), c.Features()
-	return &seat{plan: p, n: n, flux: make([]float32, m), ivar: make([]float32, m), phi: make([]float32, d+1), white: make([]float32, d)}, nil
+	m := len(c.wave)
+	return &seat{plan: p, n: n, flux: make([]float32, m), ivar: make([]float32, m)}, nil
 }
 
 func (c *Classifier) rise(s *seat) {
@@ -91,9 +124,12 @@ func (c *Classifier) rise(s *seat) {
 	c.plans.free[s.n] = append(c.plans.free[s.n], s)
 }
 
+// taker gets features and logits of spectra lo to hi-1.
+type taker func(s *seat, features, logits []float32, lo, hi int)
+
 // sweep runs the network over n spectra in batches, on several goroutines. Lay
-// puts spectrum i into x; take gets features and logits of spectrum i.
-func (c *Classifier) sweep(ctx context.Context, n int, lay func(s *seat, x []float32, i int), take func(s *seat, features, logits []float32, i int)) error {
+// puts spectrum i into x.
+func (c *Classifier) sweep(ctx context.Context, n int, lay func(s *seat, x []float32, i int), take taker) error {
 	size := batch
 	if n < batch {
 		size = 1
@@ -123,9 +159,7 @@ func (c *Classifier) sweep(ctx context.Context, n int, lay func(s *seat, x []flo
 			lay(s, x[(i-lo)*w:(i-lo+1)*w], i)
 		}
 		s.plan.Run()
-		for i := lo; i < hi; i++ {
-			take(s, s.plan.Output(0)[(i-lo)*d:(i-lo+1)*d], s.plan.Output(1)[(i-lo)*k:(i-lo+1)*k], i)
-		}
+		take(s, s.plan.Output(0)[:(hi-lo)*d], s.plan.Output(1)[:(hi-lo)*k], lo, hi)
 	})
 	return ctx.Err()
 }
@@ -152,15 +186,15 @@ func (c *Classifier) forward(ctx context.Context, x astroml.Spectra, rows []int,
 			change(flux, ivar, i)
 		}
 		prepare(in, flux, ivar, c.net.channels())
-	}, func(_ *seat, f, l []float32, i int) {
-		copy(features[i*d:], f)
-		copy(z[i*k:], l)
+	}, func(_ *seat, f, l []float32, lo, _ int) {
+		copy(features[lo*d:], f)
+		copy(z[lo*k:], l)
 	})
 	return features, z, err
 }
 
 // look runs the network over spectra on any grid.
-func (c *Classifier) look(ctx context.Context, x astroml.Spectra, good []int, take func(s *seat, features, logits []float32, i int)) error {
+func (c *Classifier) look(ctx context.Context, x astroml.Spectra, good []int, take taker) error {
 	if err := x.Check(); err != nil {
 		return err
 	}
@@ -215,26 +249,24 @@ func (c *Classifier) Classify(ctx context.Context, x astroml.Spectra) (*Result, 
 	n, k := x.Len(), len(c.classes)
 	r := newResult(n, k)
 	good := make([]int, n)
-	err := c.look(ctx, x, good, func(s *seat, f, z []float32, i int) {
-		prob := r.Prob[i*k : (i+1)*k]
-		if good[i] == 0 {
-			nan := float32(math.NaN())
-			for j := range prob {
-				prob[j] = nan
+	err := c.look(ctx, x, good, func(s *seat, f, z []float32, lo, hi int) {
+		if s.judge == nil {
+			s.judge = c.newJudge(s.n)
+		}
+		j := s.judge
+		c.predict(j, r.Prob[lo*k:hi*k], f, z)
+		c.novel.scores(j.distance[:hi-lo], j.regression[:hi-lo], f, j.white[:len(f)+hi-lo])
+		for i := lo; i < hi; i++ {
+			if good[i] == 0 {
+				r.void(i)
+				continue
 			}
-			r.Class[i], r.Flag[i] = -1, Unusable
-			r.Total[i], r.Aleatoric[i], r.Epistemic[i], r.OOD[i] = nan, nan, nan, nan
-			return
-		}
-		if 2*good[i] < len(c.wave) {
-			r.Flag[i] = PartlyCovered
-		}
-		a := c.predict(s, prob, f, z)
-		r.Total[i], r.Aleatoric[i], r.Epistemic[i] = float32(a.Total), float32(a.Aleatoric), float32(a.Epistemic)
-		r.OOD[i] = c.novel.ood(f, s.white)
-		for j, p := range prob {
-			if p > prob[r.Class[i]] {
-				r.Class[i] = j
+			a := j.answers[i-lo]
+			r.Total[i], r.Aleatoric[i], r.Epistemic[i] = float32(a.Total), float32(a.Aleatoric), float32(a.Epistemic)
+			r.OOD[i] = c.novel.ood(j.distance[i-lo], j.regression[i-lo])
+			r.Class[i] = argmax(r.Prob[i*k : (i+1)*k])
+			if 2*good[i] < len(c.wave) {
+				r.Flag[i] = PartlyCovered
 			}
 		}
 	})
@@ -244,14 +276,22 @@ func (c *Classifier) Classify(ctx context.Context, x astroml.Spectra) (*Result, 
 	return r, nil
 }
 
-// predict writes calibrated probabilities.
-func (c *Classifier) predict(s *seat, prob, features, z []float32) stats.Answer {
-	if s.scratch == nil {
-		s.scratch = c.laplace.NewScratch()
+func argmax(x []float32) (at int) {
+	for i, v := range x {
+		if v > x[at] {
+			at = i
+		}
 	}
-	copy(s.phi, features)
-	s.phi[len(features)] = 1
-	return c.laplace.Predict(prob, s.phi, z, s.scratch)
+	return at
+}
+
+// predict writes calibrated probabilities to prob, and uncertainties to
+// j.answers.
+func (c *Classifier) predict(j *judge, prob, features, z []float32) {
+	d := c.Features()
+	n := len(features) / d
+	appendOnes(j.phi, features, d)
+	c.laplace.Predict(prob, j.answers[:n], j.phi[:n*(d+1)], z, j.scratch)
 }
 
 // Embed returns n × Features values, the representation that the last layer
@@ -260,11 +300,11 @@ func (c *Classifier) Embed(ctx context.Context, x astroml.Spectra) ([]float32, e
 	d := c.Features()
 	out := make([]float32, x.Len()*d)
 	good := make([]int, x.Len())
-	err := c.look(ctx, x, good, func(_ *seat, f, _ []float32, i int) {
-		copy(out[i*d:], f)
-		if good[i] == 0 {
-			for j := range d {
-				out[i*d+j] = float32(math.NaN())
+	err := c.look(ctx, x, good, func(_ *seat, f, _ []float32, lo, hi int) {
+		copy(out[lo*d:], f)
+		for i := lo; i < hi; i++ {
+			if good[i] == 0 {
+				fill(out[i*d:(i+1)*d], nan)
 			}
 		}
 	})
@@ -287,29 +327,35 @@ func (c *Classifier) calibrate(ctx context.Context, set Set, rows []int) error {
 	for i, r := range rows {
 		labels[i] = set.Labels[r]
 	}
+	j := c.newJudge(batch)
 	if err := c.laplace.Calibrate(withBias(features, d), z, labels); err != nil {
 		return err
 	}
 	if err := c.novel.calibrate(features); err != nil {
 		return err
 	}
-	s := &seat{phi: make([]float32, d+1)}
 	prob := make([]float32, len(z))
-	for i := range labels {
-		c.predict(s, prob[i*k:(i+1)*k], features[i*d:(i+1)*d], z[i*k:(i+1)*k])
+	for lo := 0; lo < len(labels); lo += batch {
+		hi := min(lo+batch, len(labels))
+		c.predict(j, prob[lo*k:hi*k], features[lo*d:hi*d], z[lo*k:hi*k])
 	}
 	c.conformal, err = stats.NewConformal(prob, labels, k)
 	return err
 }
 
-// withBias appends a constant 1 to each row of features.
+// withBias returns rows of features with a constant 1 at their ends.
 func withBias(features []float32, d int) []float32 {
-	n := len(features) / d
-	out := make([]float32, 0, n*(d+1))
-	for i := range n {
-		out = append(append(out, features[i*d:(i+1)*d]...), 1)
-	}
+	out := make([]float32, len(features)/d*(d+1))
+	appendOnes(out, features, d)
 	return out
+}
+
+func appendOnes(dst, features []float32, d int) {
+	for i := 0; i*d < len(features); i++ {
+		row := dst[i*(d+1) : (i+1)*(d+1)]
+		copy(row, features[i*d:(i+1)*d])
+		row[d] = 1
+	}
 }
 
 func softmax(z []float32, k int) []float32 {

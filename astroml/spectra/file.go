@@ -156,5 +156,6 @@ func decode(f *model.File) (*Classifier, error) {
 		return nil, err
 	}
 	c.laplace.Prepare()
+	c.novel.prepare()
 	return c, nil
 }

@@ -7,6 +7,7 @@ import (
 	"gonum.org/v1/gonum/mat"
 	"gonum.org/v1/gonum/optimize"
 
+	"github.com/goastroml/goastroml/astroml/internal/kernel"
 	"github.com/goastroml/goastroml/astroml/stats"
 )
 
@@ -23,7 +24,8 @@ type novelty struct {
 	metric []float32 // d × d, rows whiten
 	weight []float32 // d + 1, of the regression
 
-	distance, regression, joint *stats.ECDF // of the scores of held-out spectra
+	project                     *kernel.Matrix // d × (d+1): metric transposed, weight
+	distance, regression, joint *stats.ECDF    // of the scores of held-out spectra
 }
 
 // fitNovelty learns from the features of training spectra and of spoilt ones.
@@ -80,7 +82,24 @@ func fitNovelty(features []float32, labels []int, spoilt []float32, d, k int) (*
 			o.center[c*d+i] = dot
 		}
 	}
-	return o, o.regress(features, spoilt)
+	if err := o.regress(features, spoilt); err != nil {
+		return nil, err
+	}
+	o.prepare()
+	return o, nil
+}
+
+// prepare packs the metric and the weights for scores.
+func (o *novelty) prepare() {
+	d := o.d
+	p := make([]float32, d*(d+1))
+	for i := range d {
+		for j := range d {
+			p[j*(d+1)+i] = o.metric[i*d+j]
+		}
+		p[i*(d+1)+d] = o.weight[i]
+	}
+	o.project = kernel.NewMatrix(p, d, d+1)
 }
 
 // regress fits the logistic regression, each side with half of the weight.
@@ -133,40 +152,43 @@ func (o *novelty) regress(in, out []float32) error {
 	return nil
 }
 
-// scores returns both scores of one row of features.
-func (o *novelty) scores(f []float32, tmp []float32) (distance, regression float32) {
+// scores sets the two scores of each row of features; tmp holds d + 1 floats a
+// row.
+func (o *novelty) scores(distance, regression, features, tmp []float32) {
 	d := o.d
-	white := tmp[:d]
-	for i := range white {
-		var dot float32
-		for j, v := range o.metric[i*d : (i+1)*d] {
-			dot += v * f[j]
+	o.project.Multiply(tmp, features, kernel.Epilogue{})
+	for r := range distance {
+		white := tmp[r*(d+1) : (r+1)*(d+1)]
+		distance[r] = float32(math.Inf(1))
+		for c := range o.k {
+			distance[r] = min(distance[r], squared(white[:d], o.center[c*d:(c+1)*d]))
 		}
-		white[i] = dot
+		regression[r] = white[d] + o.weight[d]
 	}
-	distance = float32(math.Inf(1))
-	for c := range o.k {
-		var sum float32
-		for i, v := range o.center[c*d : (c+1)*d] {
-			sum += (white[i] - v) * (white[i] - v)
+}
+
+// squared is the squared distance of two points. Four sums do not wait for each
+// other.
+func squared(x, y []float32) float32 {
+	var s [4]float32
+	for len(x) >= 4 && len(y) >= 4 {
+		for i := range s {
+			v := x[i] - y[i]
+			s[i] += v * v
 		}
-		distance = min(distance, sum)
+		x, y = x[4:], y[4:]
 	}
-	regression = o.weight[d]
-	for j, v := range f {
-		regression += o.weight[j] * v
+	for i, v := range x {
+		s[i] += (v - y[i]) * (v - y[i])
 	}
-	return distance, regression
+	return s[0] + s[1] + s[2] + s[3]
 }
 
 // calibrate takes the distributions of the scores on held-out spectra.
 func (o *novelty) calibrate(features []float32) error {
 	n := len(features) / o.d
-	tmp := make([]float32, o.d)
 	a, b := make([]float32, n), make([]float32, n)
-	for i := range n {
-		a[i], b[i] = o.scores(features[i*o.d:(i+1)*o.d], tmp)
-	}
+	o.scores(a, b, features, make([]float32, n*(o.d+1)))
 	var err error
 	if o.distance, err = stats.NewECDF(a); err != nil {
 		return err
@@ -187,7 +209,8 @@ func (o *novelty) join(distance, regression float32) float32 {
 	return float32(-math.Log(1-o.distance.At(distance)+floor) - math.Log(1-o.regression.At(regression)+floor))
 }
 
-// ood returns the fraction of held-out spectra that are no more unusual.
-func (o *novelty) ood(f []float32, tmp []float32) float32 {
-	return float32(o.joint.At(o.join(o.scores(f, tmp))))
+// ood returns the fraction of held-out spectra that are no more unusual than
+// one with these scores.
+func (o *novelty) ood(distance, regression float32) float32 {
+	return float32(o.joint.At(o.join(distance, regression)))
 }

@@ -29,31 +29,44 @@ import (
 // The error wraps astroml.ErrShape if shapes disagree; inverse variances below
 // zero and grids that do not overlap are errors too.
 func Rebin(x astroml.Spectra, wave []float64) (astroml.Spectra, error) {
-	if err := x.Check(); err != nil {
-		return astroml.Spectra{}, err
-	}
-	r, err := newRebinner(x.Wave, wave)
-	if err != nil {
-		return astroml.Spectra{}, err
-	}
-	for i, v := range x.IVar {
-		if v < 0 {
-			return astroml.Spectra{}, fmt.Errorf("spectra: inverse variance %g in spectrum %d, pixel %d, want 0 (masked) or more",
-				v, i/len(x.Wave), i%len(x.Wave))
-		}
-	}
 	n := x.Len()
 	y := astroml.Spectra{Wave: append([]float64(nil), wave...), Flux: make([]float32, n*len(wave))}
 	if x.IVar != nil {
 		y.IVar = make([]float32, n*len(wave))
 	}
-	overSpectra(n, 0, func(lo, hi int) {
+	if err := RebinTo(y, x); err != nil {
+		return astroml.Spectra{}, err
+	}
+	return y, nil
+}
+
+// RebinTo is Rebin into the arrays of y, which has the new grid and room for as
+// many spectra as x has. Without y.IVar, masked pixels are NaN; without x.IVar,
+// inverse variances are those of unit noise.
+func RebinTo(y, x astroml.Spectra) error {
+	if err := x.Check(); err != nil {
+		return err
+	}
+	r, err := newRebinner(x.Wave, y.Wave)
+	if err == nil {
+		err = y.Check()
+	}
+	if err != nil {
+		return err
+	}
+	if x.Len() != y.Len() {
+		return fmt.Errorf("spectra: room for %d spectra, there are %d: %w", y.Len(), x.Len(), astroml.ErrShape)
+	}
+	if err := negative(x); err != nil {
+		return err
+	}
+	overSpectra(x.Len(), 0, func(lo, hi int) {
 		for i := lo; i < hi; i++ {
 			from, to := x.Row(i), y.Row(i)
 			r.apply(to.Flux, to.IVar, from.Flux, from.IVar)
 		}
 	})
-	return y, nil
+	return nil
 }
 
 // rebinner is the plan of one rebinning: for each pixel of the result, the run

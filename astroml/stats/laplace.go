@@ -8,6 +8,7 @@ import (
 	"gonum.org/v1/gonum/mat"
 
 	"github.com/goastroml/goastroml/astroml"
+	"github.com/goastroml/goastroml/astroml/internal/kernel"
 	"github.com/goastroml/goastroml/astroml/internal/rng"
 )
 
@@ -30,7 +31,10 @@ type Laplace struct {
 	Prior    float64   // δ, precision of the prior
 	Scale    float64   // temperature that the logits are divided by
 
-	draws []float64 // Draws × k standard normal numbers
+	draws  []float32      // Draws × k standard normal numbers
+	basis  *kernel.Matrix // d × d: VecA
+	spread *kernel.Matrix // d × k: 1/(ValA·ValG + Prior), what a square of a projection adds to a variance
+	turn   *kernel.Matrix // k × k: VecG transposed
 }
 
 // Draws is the number of samples of the logits that a mean is taken over. They
@@ -90,92 +94,133 @@ func eigen(m *mat.SymDense) (vec, val []float32, err error) {
 	return vec, val, nil
 }
 
-// Prepare draws the fixed samples. Call it after filling the fields by hand.
+// Prepare makes what Predict needs of the fields. Call it after setting any but
+// Scale by hand.
 func (l *Laplace) Prepare() {
+	d, k := l.Features, l.Classes
 	r := rng.New(0, "laplace")
-	l.draws = make([]float64, Draws*l.Classes)
+	l.draws = make([]float32, Draws*k)
 	for i := 0; i < Draws; i += 2 {
-		for j := range l.Classes {
-			v := r.NormFloat64()
-			l.draws[i*l.Classes+j] = v
-			l.draws[(i+1)*l.Classes+j] = -v
+		for j := range k {
+			v := float32(r.NormFloat64())
+			l.draws[i*k+j] = v
+			l.draws[(i+1)*k+j] = -v
 		}
 	}
+	l.basis = kernel.NewMatrix(l.VecA, d, d)
+	turn := make([]float32, k*k)
+	for i := range k {
+		for j := range k {
+			turn[j*k+i] = l.VecG[i*k+j]
+		}
+	}
+	l.turn = kernel.NewMatrix(turn, k, k)
+	variance := make([]float32, d*k)
+	for i, a := range l.ValA {
+		for j, g := range l.ValG {
+			variance[i*k+j] = float32(1 / (float64(a)*float64(g) + l.Prior))
+		}
+	}
+	l.spread = kernel.NewMatrix(variance, d, k)
 }
 
 // Answer is what the posterior says of one row.
 type Answer struct{ Total, Aleatoric, Epistemic float64 }
 
 // Scratch is memory that Predict works in. Each goroutine needs its own.
-type Scratch struct{ proj, sd, off, z, p []float64 }
+type Scratch struct {
+	rows          int
+	proj, sd, off []float32
+	z             []float32
+	p             []float64
+}
 
-// NewScratch returns memory for Predict.
-func (l *Laplace) NewScratch() *Scratch {
-	k := l.Classes
-	return &Scratch{make([]float64, l.Features), make([]float64, k), make([]float64, k), make([]float64, k), make([]float64, k)}
+// NewScratch returns memory for Predict, which goes through this many rows at
+// a time.
+func (l *Laplace) NewScratch(rows int) *Scratch {
+	d, k := l.Features, l.Classes
+	return &Scratch{
+		rows: rows, proj: make([]float32, rows*d), sd: make([]float32, rows*k),
+		off: make([]float32, rows*Draws*k), z: make([]float32, rows*Draws*k), p: make([]float64, k),
+	}
 }
 
 // Predict writes the mean over the posterior of softmax(z/Scale) to prob, and
-// returns its entropy, the mean entropy of the samples (aleatoric) and the
+// to answers its entropy, the mean entropy of the samples (aleatoric) and the
 // difference, the mutual information of label and weights (epistemic), in nats
-// (Houlsby et al. 2011, arXiv:1112.5745).
-func (l *Laplace) Predict(prob, phi, logits []float32, s *Scratch) Answer {
+// (Houlsby et al. 2011, arXiv:1112.5745), for each row. A row's answer does not
+// depend on the rows beside it.
+func (l *Laplace) Predict(prob []float32, answers []Answer, phi, logits []float32, s *Scratch) {
 	d, k := l.Features, l.Classes
-	clear(s.proj)
-	for i := range d {
-		f := float64(phi[i])
-		if f == 0 {
-			continue
-		}
-		row := l.VecA[i*d : (i+1)*d]
-		for j, v := range row {
-			s.proj[j] += f * float64(v)
-		}
+	for lo := 0; lo < len(answers); lo += s.rows {
+		hi := min(lo+s.rows, len(answers))
+		l.predict(prob[lo*k:hi*k], answers[lo:hi], phi[lo*d:hi*d], logits[lo*k:hi*k], s)
 	}
-	for j := range k {
-		var v float64
-		g := float64(l.ValG[j])
-		for i, q := range s.proj {
-			v += q * q / (float64(l.ValA[i])*g + l.Prior)
-		}
-		s.sd[j] = math.Sqrt(v)
+}
+
+func (l *Laplace) predict(prob []float32, answers []Answer, phi, logits []float32, s *Scratch) {
+	d, k, n := l.Features, l.Classes, len(answers)
+	proj, sd, off, z := s.proj[:n*d], s.sd[:n*k], s.off[:n*Draws*k], s.z[:n*Draws*k]
+	l.basis.Multiply(proj, phi, kernel.Epilogue{})
+	kernel.Mul(proj, proj, proj)
+	l.spread.Multiply(sd, proj, kernel.Epilogue{})
+	scale := float32(1 / l.Scale)
+	for i, v := range sd {
+		sd[i] = scale * float32(math.Sqrt(float64(v)))
 	}
-	clear(s.p)
-	var aleatoric float64
-	for r := range Draws {
-		eps := l.draws[r*k : (r+1)*k]
-		for j := range k {
-			s.off[j] = s.sd[j] * eps[j]
-		}
-		top := math.Inf(-1)
-		for i := range k {
-			z := float64(logits[i])
-			row := l.VecG[i*k : (i+1)*k]
-			for j, v := range row {
-				z += float64(v) * s.off[j]
+	for r := range n {
+		sd, mean := sd[r*k:(r+1)*k], logits[r*k:(r+1)*k]
+		for i := 0; i < Draws*k; i += k {
+			at := r*Draws*k + i
+			off, z, draw := off[at:at+k], z[at:at+k], l.draws[i:i+k]
+			for j := range off {
+				off[j] = sd[j] * draw[j]
+				z[j] = scale * mean[j]
 			}
-			s.z[i] = z / l.Scale
-			top = max(top, s.z[i])
 		}
+	}
+	l.turn.Multiply(z, off, kernel.Epilogue{Residual: z})
+	for i := 0; i < len(z); i += k {
+		z := z[i : i+k]
+		top := z[0]
+		for _, v := range z {
+			top = max(top, v)
+		}
+		for j := range z {
+			z[j] -= top
+		}
+	}
+	kernel.Exp(off, z)
+	for r := range n {
+		answers[r] = average(prob[r*k:(r+1)*k], z[r*Draws*k:(r+1)*Draws*k], off[r*Draws*k:(r+1)*Draws*k], s.p)
+	}
+}
+
+// average writes the mean of the softmax of the samples z, whose exponentials
+// are e, to prob.
+func average(prob, z, e []float32, p []float64) Answer {
+	k := len(prob)
+	clear(p)
+	var aleatoric float64
+	for i := 0; i < len(z); i += k {
+		z, e := z[i:i+k], e[i:i+k]
 		var sum, dot float64
-		for i, z := range s.z {
-			e := math.Exp(z - top)
-			dot += e * (z - top)
-			s.z[i] = e
-			sum += e
+		for j, v := range e {
+			sum += float64(v)
+			dot += float64(v) * float64(z[j])
 		}
 		// H = log Σe - Σ e·z / Σe for z shifted by its largest.
 		aleatoric += math.Log(sum) - dot/sum
-		for i, e := range s.z {
-			s.p[i] += e / sum
+		for j, v := range e {
+			p[j] += float64(v) / sum
 		}
 	}
 	var a Answer
-	for i, p := range s.p {
-		p /= Draws
-		prob[i] = float32(p)
-		if p > 0 {
-			a.Total -= p * math.Log(p)
+	for j, v := range p {
+		v /= Draws
+		prob[j] = float32(v)
+		if v > 0 {
+			a.Total -= v * math.Log(v)
 		}
 	}
 	a.Aleatoric = min(aleatoric/Draws, a.Total)
@@ -191,27 +236,44 @@ func (l *Laplace) Calibrate(phi, logits []float32, labels []int) error {
 	if n == 0 || len(phi) != n*d || len(logits) != n*k {
 		return fmt.Errorf("stats: %d features, %d logits for %d labels: %w", len(phi), len(logits), n, astroml.ErrShape)
 	}
-	s := l.NewScratch()
-	prob := make([]float32, k)
-	step := max(1, n/4000) // a few thousand rows tell two numbers well enough
+	if n > enough {
+		phi, logits, labels = every((n+enough-1)/enough, phi, logits, labels, d, k)
+	}
+	s := l.NewScratch(64)
+	prob, answers := make([]float32, len(logits)), make([]Answer, len(labels))
 	nll := func() float64 {
+		l.Predict(prob, answers, phi, logits, s)
 		var sum float64
-		for r := 0; r < n; r += step {
-			l.Predict(prob, phi[r*d:(r+1)*d], logits[r*k:(r+1)*k], s)
-			sum -= math.Log(max(1e-12, float64(prob[labels[r]])))
+		for r, label := range labels {
+			sum -= math.Log(max(1e-12, float64(prob[r*k+label])))
 		}
 		return sum
 	}
 	best, prior, scale := math.Inf(1), l.Prior, l.Scale
 	for _, p := range []float64{1, 10, 100, 1000} {
 		l.Prior = p
+		l.Prepare()
 		t, v := golden(func(log float64) float64 { l.Scale = math.Exp(log); return nll() }, math.Log(0.2), math.Log(5))
 		if v < best {
 			best, prior, scale = v, p, math.Exp(t)
 		}
 	}
 	l.Prior, l.Scale = prior, scale
+	l.Prepare()
 	return nil
+}
+
+// enough rows tell two numbers well.
+const enough = 8000
+
+// every returns each step-th row.
+func every(step int, phi, logits []float32, labels []int, d, k int) (p, z []float32, l []int) {
+	for r := 0; r < len(labels); r += step {
+		p = append(p, phi[r*d:(r+1)*d]...)
+		z = append(z, logits[r*k:(r+1)*k]...)
+		l = append(l, labels[r])
+	}
+	return p, z, l
 }
 
 // golden returns where f, with one minimum between a and b, is least.

@@ -2,6 +2,7 @@ package stats
 
 import (
 	"math"
+	"slices"
 	"testing"
 
 	"gonum.org/v1/gonum/mat"
@@ -77,10 +78,11 @@ func TestLaplaceCovariance(t *testing.T) {
 	if err := inv.Inverse(&h); err != nil {
 		t.Fatal(err)
 	}
-	s := l.NewScratch()
+	l.Prepare()
+	s := l.NewScratch(1)
 	prob := make([]float32, k)
 	f := phi[:d]
-	l.Predict(prob, f, make([]float32, k), s)
+	l.Predict(prob, make([]Answer, 1), f, make([]float32, k), s)
 	for c := range k {
 		var want, got float64
 		for i := range d {
@@ -89,7 +91,7 @@ func TestLaplaceCovariance(t *testing.T) {
 			}
 		}
 		for e := range k {
-			got += float64(l.VecG[c*k+e]) * float64(l.VecG[c*k+e]) * s.sd[e] * s.sd[e]
+			got += math.Pow(float64(l.VecG[c*k+e])*float64(s.sd[e]), 2)
 		}
 		// The eigenvectors are kept in float32.
 		if math.Abs(got-want) > 1e-4*want {
@@ -101,8 +103,10 @@ func TestLaplaceCovariance(t *testing.T) {
 func TestLaplaceWithoutDoubtIsSoftmax(t *testing.T) {
 	l, phi, logits, _ := laplaceCase(50, 3, 4, 1)
 	l.Prior = 1e12
-	prob := make([]float32, 4)
-	a := l.Predict(prob, phi[:3], logits[:4], l.NewScratch())
+	l.Prepare()
+	prob, answers := make([]float32, 4), make([]Answer, 1)
+	l.Predict(prob, answers, phi[:3], logits[:4], l.NewScratch(1))
+	a := answers[0]
 	var sum float64
 	for _, z := range logits[:4] {
 		sum += math.Exp(float64(z))
@@ -114,6 +118,21 @@ func TestLaplaceWithoutDoubtIsSoftmax(t *testing.T) {
 	}
 	if a.Epistemic > 1e-6 || math.Abs(a.Total-a.Aleatoric-a.Epistemic) > 1e-12 {
 		t.Errorf("total %g, aleatoric %g, epistemic %g of a certain posterior", a.Total, a.Aleatoric, a.Epistemic)
+	}
+}
+
+// TestLaplaceRowsStandAlone predicts rows together, in pieces and one by one.
+func TestLaplaceRowsStandAlone(t *testing.T) {
+	const n, d, k = 50, 3, 4
+	l, phi, logits, _ := laplaceCase(n, d, k, 1)
+	want, answers := make([]float32, n*k), make([]Answer, n)
+	l.Predict(want, answers, phi, logits, l.NewScratch(n))
+	for _, rows := range []int{1, 7} {
+		got, one := make([]float32, n*k), make([]Answer, n)
+		l.Predict(got, one, phi, logits, l.NewScratch(rows))
+		if !slices.Equal(got, want) || !slices.Equal(one, answers) {
+			t.Errorf("%d rows at a time give other bits than all at once", rows)
+		}
 	}
 }
 
