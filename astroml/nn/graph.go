@@ -15,6 +15,7 @@ package nn
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"gorgonia.org/gorgonia"
 
@@ -71,6 +72,15 @@ func (p *Params) Set(name string, a astroml.Array) {
 		p.byName[name] = q
 	}
 	q.Array = a
+}
+
+// Delete removes the named arrays, such as those of a head that only training
+// needs. Names that are not there are passed over.
+func (p *Params) Delete(names ...string) {
+	for _, name := range names {
+		delete(p.byName, name)
+	}
+	p.List = slices.DeleteFunc(p.List, func(q *Param) bool { return p.byName[q.Name] == nil })
 }
 
 // Size returns the number of values, and how many of them are running

@@ -93,6 +93,7 @@ func (c *Config) defaults() error {
 	pickf(&c.LabelSmoothing, 0.02)
 	pickf(&c.HeldOut, 0.2)
 	pickf(&c.Augment, 1)
+	pickf(&c.Exposure, 0.125)
 	switch {
 	case networks[c.Network] == nil:
 		return fmt.Errorf(`spectra: network %q, want "default" or "gasnet2"`, c.Network)
@@ -106,6 +107,8 @@ func (c *Config) defaults() error {
 		return fmt.Errorf("spectra: learn_rate %g and weight_decay %g, want positive numbers", c.LearnRate, c.WeightDecay)
 	case !(c.HeldOut > 0 && c.HeldOut < 1):
 		return fmt.Errorf("spectra: held_out %g, want a fraction between 0 and 1", c.HeldOut)
+	case !(c.Exposure < 1):
+		return fmt.Errorf("spectra: exposure %g, want a fraction below 1", c.Exposure)
 	case !(c.LabelSmoothing < 1) || math.IsNaN(c.Augment):
 		return fmt.Errorf("spectra: label_smoothing %g, augment %g, want numbers, the former below 1", c.LabelSmoothing, c.Augment)
 	}
@@ -184,11 +187,11 @@ func (c *Classifier) train(ctx context.Context, set Set, progress func(astroml.P
 	rows, held := split(set, cfg.HeldOut, cfg.Seed)
 	workers := kernel.NewWorkers(cfg.Threads)
 	defer workers.Close()
-	l := &lesson{c: c, set: set, weights: weights(set, cfg.ClassWeight, rows)}
+	l := &lesson{c: c, set: set, rows: rows, weights: weights(set, cfg.ClassWeight, rows)}
 	run := train.Config{
 		Seed: cfg.Seed, BatchSize: cfg.BatchSize, LearnRate: cfg.LearnRate, WeightDecay: cfg.WeightDecay,
 		Patience: cfg.Patience, Workers: workers, Progress: progress,
-		Digest: fmt.Sprintf("%s %s held_out=%g augment=%g smoothing=%g weight=%s pretrain=%s", c.digest, cfg.Network, cfg.HeldOut, cfg.Augment, cfg.LabelSmoothing, cfg.ClassWeight, cfg.Pretrain),
+		Digest: fmt.Sprintf("%s %s held_out=%g augment=%g smoothing=%g exposure=%g weight=%s pretrain=%s", c.digest, cfg.Network, cfg.HeldOut, cfg.Augment, cfg.LabelSmoothing, cfg.Exposure, cfg.ClassWeight, cfg.Pretrain),
 	}
 	if cfg.Pretrain == "contrastive" {
 		run := run
@@ -199,12 +202,14 @@ func (c *Classifier) train(ctx context.Context, set Set, progress func(astroml.P
 		if _, err := train.Run(ctx, c.params, contrast{l}, rows, nil, run); err != nil {
 			return err
 		}
+		c.params.Delete("contrast.weight", "contrast.bias")
 	}
 	run.Stage, run.Epochs, run.Checkpoint = "train", cfg.Epochs, cfg.Checkpoint
 	var err error
 	if c.history, err = train.Run(ctx, c.params, l, rows, held, run); err != nil {
 		return err
 	}
+	c.params.Delete("spoilt.weight", "spoilt.bias")
 	return c.conclude(ctx, set, rows, held)
 }
 
@@ -232,16 +237,15 @@ func (c *Classifier) conclude(ctx context.Context, set Set, rows, held []int) er
 	for i, r := range rows {
 		labels[i] = set.Labels[r]
 	}
-	spoilt, _, err := c.forward(ctx, set.Spectra, rows, func(flux, ivar []float32, i int) {
+	bad, _, err := c.forward(ctx, set.Spectra, rows, func(flux, ivar []float32, i int) {
 		r := rng.New(c.cfg.Seed, "spoil", i)
-		other := rows[r.IntN(len(rows))]
-		m := len(c.wave)
-		spoil(i%spoilKinds, flux, ivar, set.Flux[other*m:(other+1)*m], r)
+		other, _ := set.row(rows[r.IntN(len(rows))])
+		spoil(spoilt[i%len(spoilt)], flux, ivar, other, r)
 	})
 	if err != nil {
 		return err
 	}
-	if c.novel, err = fitNovelty(features, labels, spoilt, d, k); err != nil {
+	if c.novel, err = fitNovelty(features, labels, bad, d, k); err != nil {
 		return err
 	}
 	return c.calibrate(ctx, set, held)

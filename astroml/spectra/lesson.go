@@ -2,6 +2,7 @@ package spectra
 
 import (
 	"math"
+	"slices"
 
 	"github.com/goastroml/goastroml/astroml/internal/rng"
 	"github.com/goastroml/goastroml/astroml/nn"
@@ -11,13 +12,29 @@ import (
 type lesson struct {
 	c       *Classifier
 	set     Set
+	rows    []int     // to learn from
 	weights []float32 // a class
 }
 
-// Loss draws the cross-entropy of the classes.
+// Loss draws the cross-entropy of the classes and, in training, that of a head
+// which tells spoilt spectra from others. The head is for the features' sake:
+// it is left behind.
 func (l *lesson) Loss(g *nn.Graph, n int) *nn.Node {
-	_, z := l.c.draw(g, n)
-	return g.CrossEntropy(z, g.Input("target", n, len(l.c.classes)))
+	f, z := l.c.draw(g, n)
+	loss := g.CrossEntropy(z, g.Input("target", n, len(l.c.classes)))
+	if !g.Training || !(l.c.cfg.Exposure > 0) || g.Err() != nil {
+		return loss
+	}
+	d := l.c.net.features()
+	o := g.Conv(g.Reshape(f, n, 1, 1, 1, d), g.Param("spoilt.weight", nn.Constant(0), 1, 1, 1, d, 2),
+		g.Param("spoilt.bias", nn.Constant(0), 2), nil, point, nn.Identity)
+	return g.Add(loss, g.CrossEntropy(g.Reshape(o, n, 2), g.Input("spoilt", n, 2)))
+}
+
+// exposed reports whether a slot of a training batch shows a spoilt spectrum.
+func (l *lesson) exposed(slot int) bool {
+	e := max(0, l.c.cfg.Exposure)
+	return math.Floor(float64(slot+1)*e) > math.Floor(float64(slot)*e)
 }
 
 // Fill lays out one spectrum, changed at random in training, and its label.
@@ -27,6 +44,20 @@ func (l *lesson) Fill(input func(string) []float32, slot, i, epoch int) {
 	clear(t)
 	if i < 0 {
 		clear(l.place(input, slot))
+		return
+	}
+	bad := epoch >= 0 && l.exposed(slot)
+	if e := l.c.cfg.Exposure; epoch >= 0 && e > 0 {
+		// Both sides count alike. With more weight the classes suffer.
+		const weight = 0.15
+		o := input("spoilt")[2*slot : 2*slot+2]
+		o[0], o[1] = float32(weight/(1-e)), 0
+		if bad {
+			o[0], o[1] = 0, float32(weight/e)
+		}
+	}
+	if bad {
+		l.spoilt(input, slot, i, epoch)
 		return
 	}
 	l.view(input, slot, i, epoch, 0)
@@ -49,19 +80,21 @@ func (l *lesson) place(input func(string) []float32, slot int) []float32 {
 
 // view lays out spectrum i as seen for the view-th time in an epoch.
 func (l *lesson) view(input func(string) []float32, slot, i, epoch, view int) {
-	m := len(l.c.wave)
-	flux := l.set.Flux[i*m : (i+1)*m]
-	var ivar []float32
-	if l.set.IVar != nil {
-		ivar = l.set.IVar[i*m : (i+1)*m]
-	}
+	flux, ivar := l.set.row(i)
 	if epoch >= 0 && l.c.cfg.Augment > 0 {
-		flux = append([]float32(nil), flux...)
-		if ivar != nil {
-			ivar = append([]float32(nil), ivar...)
-		}
+		flux, ivar = slices.Clone(flux), slices.Clone(ivar)
 		augment(flux, ivar, l.c.cfg.Augment, rng.New(l.c.cfg.Seed, "augment", epoch, i, view))
 	}
+	prepare(l.place(input, slot), flux, ivar, l.c.net.channels())
+}
+
+// spoilt lays out spectrum i spoilt.
+func (l *lesson) spoilt(input func(string) []float32, slot, i, epoch int) {
+	r := rng.New(l.c.cfg.Seed, "spoil", epoch, i)
+	flux, ivar := l.set.row(i)
+	flux, ivar = slices.Clone(flux), slices.Clone(ivar)
+	other, _ := l.set.row(l.rows[r.IntN(len(l.rows))])
+	spoil(spoilt[r.IntN(len(spoilt))], flux, ivar, other, r)
 	prepare(l.place(input, slot), flux, ivar, l.c.net.channels())
 }
 

@@ -32,6 +32,13 @@ type Set struct {
 	Groups []int
 }
 
+// row returns flux and inverse variance of spectrum i, the latter nil if there
+// is none.
+func (s Set) row(i int) (flux, ivar []float32) {
+	x := s.Row(i)
+	return x.Flux, x.IVar
+}
+
 // Config holds the options of Train. The zero value is good.
 type Config struct {
 	// Network is "default", a strided residual CNN of at most five million
@@ -70,6 +77,10 @@ type Config struct {
 	// calibration, a jitter in redshift. The default is 1. If negative, spectra
 	// are taken as they are.
 	Augment float64 `json:"augment,omitempty"`
+	// Exposure is the fraction of training spectra that are spoilt at random, as
+	// blank fibres, residuals of the sky, blends and the like, for the network
+	// to learn what the classes are not. The default is 1/8. If negative, none.
+	Exposure float64 `json:"exposure,omitempty"`
 	// ClassWeight is "balanced", where each class counts alike, or "none". The
 	// default is "none".
 	ClassWeight string `json:"class_weight,omitempty"`

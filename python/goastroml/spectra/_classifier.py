@@ -55,6 +55,8 @@ class Classifier:
     pretrain_epochs : passes of that (10).
     augment : how strongly training spectra are changed at random (1): noise drawn from ivar, masked
         stretches, a tilt of the flux calibration, a jitter in redshift; negative: not at all.
+    exposure : fraction of training spectra spoilt at random (1/8), as blank fibres, sky, blends and the
+        like, from which the network learns what the classes are not; negative: none.
     class_weight : "balanced", where each class counts alike, or "none".
     threads : goroutines that compute (the number of processors).
     checkpoint : path of a file that keeps the run after each epoch; a run that finds it there goes
@@ -90,6 +92,7 @@ class Classifier:
         pretrain: str = "none",
         pretrain_epochs: Optional[int] = None,
         augment: Optional[float] = None,
+        exposure: Optional[float] = None,
         class_weight: Optional[str] = None,
         threads: Optional[int] = None,
         checkpoint: Union[str, os.PathLike, None] = None,
@@ -106,6 +109,7 @@ class Classifier:
         self.pretrain = pretrain
         self.pretrain_epochs = pretrain_epochs
         self.augment = augment
+        self.exposure = exposure
         self.class_weight = class_weight
         self.threads = threads
         self.checkpoint = checkpoint
