@@ -128,8 +128,12 @@ func (c Conv) SymDiff(in gorgonia.Nodes, y, dy *Node) (gorgonia.Nodes, error) {
 }
 
 // group returns how many samples a task of a convolution takes: enough rows to
-// fill the tiles, few enough to stay in cache.
-func group(n, rows int) int { return min(n, max(1, 256/rows)) }
+// fill the tiles, few enough to stay in cache, and all tasks alike.
+func group(n, rows int) int {
+	most := min(n, max(1, 256/rows))
+	groups := (n + most - 1) / most
+	return (n + groups - 1) / groups
+}
 
 // lines returns where the lines of samples start in an array of the given
 // axes, for the positions of out, with sub-grid step and first.
@@ -204,75 +208,116 @@ func (c Conv) scratch() int {
 	return n
 }
 
-// tasks is how a batch is cut: groups of samples, and for few large samples
-// ranges of rows.
+// tasks is how a batch is cut: groups of samples; for few large samples ranges
+// of rows, and for few rows in all ranges of columns.
 type tasks struct {
 	n, rows, per, parts int // samples, rows a sample, samples a group, parts of a group
+	columns, cuts       int // columns, ranges of columns
 }
 
-// cut returns the tasks of n samples with the given number of rows.
-func cut(n, rows int) tasks {
-	t := tasks{n: n, rows: rows, per: group(n, rows), parts: 1}
+// strip is a multiple of the columns of a tile, whatever the instruction set.
+const strip = 32
+
+// cut returns the tasks of n samples with the given number of rows and columns.
+func cut(n, rows, columns int) tasks {
+	t := tasks{n: n, rows: rows, per: group(n, rows), parts: 1, columns: columns, cuts: 1}
 	if n < 8 && rows > 4096 {
 		t.parts = (rows + 4095) / 4096
+	}
+	if g := t.groups(); t.parts == 1 && g < 8 && n*rows >= 32 {
+		t.cuts = max(1, min(columns/(2*strip), 8/g))
 	}
 	return t
 }
 
 func (c Conv) tasks() tasks {
 	o := axes(c.Out)
-	return cut(c.Out[0], volume(o[:]))
+	return cut(c.Out[0], volume(o[:]), c.Out[4])
 }
 
 func (t tasks) groups() int { return (t.n + t.per - 1) / t.per }
 
 // samples returns how many padded samples are alive at a time.
 func (t tasks) samples() int {
-	if t.parts > 1 {
+	if t.shared() {
 		return t.n
 	}
 	return t.per * min(maxWorkers, t.groups())
 }
 
-// product runs p over a batch: C = A·B. The rows of a group lie a·per and
-// c·per floats after those of the group before.
-func (t tasks) product(b binding, p *kernel.Product, pd padder, x, packed, tmp, bias, residual []float32, act Act, out int) func() {
-	in := volume(pd.in[:]) * pd.c
+// shared reports whether several tasks read the same samples.
+func (t tasks) shared() bool { return t.parts*t.cuts > 1 }
+
+// of returns the tasks for a crew. A single worker needs no ranges of columns,
+// and no result depends on them.
+func (t tasks) of(w *kernel.Workers) tasks {
+	if w.N() == 1 {
+		t.cuts = 1
+	}
+	return t
+}
+
+// cutProduct returns p for each range of columns, and where the ranges start.
+func (t tasks) cutProduct(p *kernel.Product) (cut []*kernel.Product, first []int) {
+	strips := (t.columns + strip - 1) / strip
+	for i := range t.cuts {
+		lo, hi := strips*i/t.cuts*strip, min(strips*(i+1)/t.cuts*strip, t.columns)
+		q := *p
+		q.N = hi - lo
+		cut, first = append(cut, &q), append(first, lo)
+	}
+	return cut, first
+}
+
+// product runs p over a batch: C = A·B, k values deep.
+func (t tasks) product(b binding, p *kernel.Product, k int, pd padder, x, packed, tmp, bias, residual []float32, act Act) func() {
+	in, out := volume(pd.in[:])*pd.c, t.rows*t.columns
 	size := pd.size()
+	products, columns := t.cutProduct(p)
 	run := func(task, worker int) {
-		g, part := task/t.parts, task%t.parts
+		g, part, cut := task/t.cuts/t.parts, task/t.cuts%t.parts, task%t.cuts
 		first := g * t.per
 		samples := min(t.per, t.n-first)
 		var a []float32
-		if t.parts > 1 {
-			a = x[first*in:]
-			if pd.in != pd.out {
-				a = tmp[first*size:]
-			}
-		} else {
+		switch {
+		case !t.shared():
 			a = pd.group(tmp[min(len(tmp), worker*t.per*size):], x[first*in:], samples)
+		case pd.in != pd.out:
+			a = tmp[first*size:]
+		default:
+			a = x[first*in:]
 		}
 		rows := samples * t.rows
-		lo, hi := rows*part/t.parts, rows*(part+1)/t.parts
-		e := kernel.Epilogue{Bias: bias, Act: act}
-		if residual != nil {
-			e.Residual = residual[first*out:]
+		q, from := products[cut], columns[cut]
+		e := kernel.Epilogue{Act: act}
+		if bias != nil {
+			e.Bias = bias[from : from+q.N]
 		}
-		p.Forward(b.out[first*out:], a, packed, lo, hi, e)
+		if residual != nil {
+			e.Residual = residual[first*out+from:]
+		}
+		q.Forward(b.out[first*out+from:], a, packed[from*k:], rows*part/t.parts, rows*(part+1)/t.parts, e)
 	}
 	padAll := func(i, _ int) { pd.group(tmp[i*size:], x[i*in:(i+1)*in], 1) }
-	n := t.groups() * t.parts
+	n := t.groups() * t.parts * t.cuts
 	return func() {
-		if t.parts > 1 && pd.in != pd.out {
+		if t.shared() && pd.in != pd.out {
 			b.workers.Run(t.n, padAll)
 		}
 		b.workers.Run(n, run)
 	}
 }
 
+// packing returns a function that packs the k×n matrix w.
+func (b binding) packing(packed, w []float32, k, n int) func() {
+	pack := func(panel, _ int) { kernel.PackPanel(packed, w, k, n, panel) }
+	panels := (n + kernel.Panel - 1) / kernel.Panel
+	return func() { b.workers.Run(panels, pack) }
+}
+
 func (c Conv) bind(b binding) func() {
 	x, w := b.in[0], b.in[1]
-	t, ci, co := c.tasks(), c.In[0][4], c.Out[4]
+	t, ci, co := c.tasks().of(b.workers), c.In[0][4], c.Out[4]
 	pd := c.padder(axes(c.In[0]), ci)
 	o := axes(c.Out)
 	k := c.Kernel
@@ -282,12 +327,13 @@ func (c Conv) bind(b binding) func() {
 		CLine: lines(t.per, o, o, [3]int{1, 1, 1}, [3]int{}, co),
 		Seg:   segments(k, pd.out, ci),
 	}
-	packed := b.tmp[:kernel.PackedLen(len(p.Seg)*p.KL, co)]
+	depth := len(p.Seg) * p.KL
+	packed := b.tmp[:kernel.PackedLen(depth, co)]
 	tmp := b.tmp[len(packed):]
 	if b.constant[1] {
 		packed = make([]float32, len(packed))
 	}
-	pack := func() { kernel.Pack(packed, w, len(p.Seg)*p.KL, co) }
+	pack := b.packing(packed, w, depth, co)
 	var bias, residual []float32
 	if len(b.in) > 2 {
 		bias = b.in[2]
@@ -295,7 +341,7 @@ func (c Conv) bind(b binding) func() {
 	if len(b.in) > 3 {
 		residual = b.in[3]
 	}
-	run := t.product(b, p, pd, x, packed, tmp, bias, residual, c.Act, t.rows*co)
+	run := t.product(b, p, depth, pd, x, packed, tmp, bias, residual, c.Act)
 	if b.constant[1] {
 		*b.refresh = append(*b.refresh, pack)
 		return run

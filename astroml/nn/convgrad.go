@@ -54,7 +54,7 @@ func (c ConvGradX) reach() (w Window, phases []phase) {
 
 func (c ConvGradX) tasks() tasks {
 	in := axes(c.Out)
-	return cut(c.Out[0], volume(in[:]))
+	return cut(c.Out[0], volume(in[:]), c.Out[4])
 }
 
 func (c ConvGradX) scratch() int {
@@ -63,7 +63,6 @@ func (c ConvGradX) scratch() int {
 	for _, p := range phases {
 		n += kernel.PackedLen(volume(p.taps[:])*c.In[0][4], c.In[0][3])
 	}
-	n += volume(c.In[0]) // the weights of a phase, before packing
 	if w.isPadded() {
 		pd := w.padder(axes(c.In[1]), c.In[1][4])
 		n += pd.size() * c.tasks().samples()
@@ -77,15 +76,16 @@ func (c ConvGradX) bind(b binding) func() {
 	win, phases := c.reach()
 	in, out := axes(c.Out), axes(c.In[1])
 	pd := win.padder(out, co)
-	t := c.tasks()
+	t := c.tasks().of(b.workers)
 	tmp := b.tmp
 	take := func(n int) []float32 { s := tmp[:n]; tmp = tmp[n:]; return s }
-	flipped := take(len(w))
 
 	type part struct {
 		phase
-		p      *kernel.Product
-		packed []float32
+		p       []*kernel.Product // one a range of columns
+		columns []int
+		k       int // values of a row of the product
+		packed  []float32
 	}
 	var parts []part
 	empty := false
@@ -100,18 +100,21 @@ func (c ConvGradX) bind(b binding) func() {
 			CLine: lines(t.per, in, ph.count, c.Stride, ph.first, ci),
 			Seg:   segments(ph.taps, pd.out, co),
 		}
-		parts = append(parts, part{ph, p, take(kernel.PackedLen(volume(ph.taps[:])*co, ci))})
+		q := part{phase: ph, k: volume(ph.taps[:]) * co}
+		q.p, q.columns = t.cutProduct(p)
+		q.packed = take(kernel.PackedLen(q.k, ci))
+		parts = append(parts, q)
 	}
 	size, from, to := pd.size(), volume(out[:])*co, volume(in[:])*ci
 	pads := tmp
 	padAll := func(i, _ int) { pd.group(pads[i*size:], dy[i*from:(i+1)*from], 1) }
 	run := func(task, worker int) {
-		g, piece := task/t.parts, task%t.parts
+		g, piece, cut := task/t.cuts/t.parts, task/t.cuts%t.parts, task%t.cuts
 		first := g * t.per
 		samples := min(t.per, t.n-first)
 		var a []float32
 		switch {
-		case t.parts == 1:
+		case !t.shared():
 			a = pd.group(pads[min(len(pads), worker*t.per*size):], dy[first*from:], samples)
 		case pd.in != pd.out:
 			a = pads[first*size:]
@@ -119,40 +122,54 @@ func (c ConvGradX) bind(b binding) func() {
 			a = dy[first*from:]
 		}
 		for _, q := range parts {
-			rows := samples * volume(q.count[:])
-			q.p.Forward(b.out[first*to:], a, q.packed, rows*piece/t.parts, rows*(piece+1)/t.parts, kernel.Epilogue{})
+			rows, column := samples*volume(q.count[:]), q.columns[cut]
+			q.p[cut].Forward(b.out[first*to+column:], a, q.packed[column*q.k:], rows*piece/t.parts, rows*(piece+1)/t.parts, kernel.Epilogue{})
 		}
 	}
-	n := t.groups() * t.parts
+	n := t.groups() * t.parts * t.cuts
+	panels := (ci + kernel.Panel - 1) / kernel.Panel
+	pack := func(task, _ int) {
+		q := parts[task/panels]
+		c.pack(q.packed, w, q.phase, task%panels)
+	}
 	return func() {
-		for _, q := range parts {
-			c.flip(flipped, w, q.phase)
-			k := volume(q.taps[:]) * co
-			kernel.Pack(q.packed, flipped[:k*ci], k, ci)
-		}
+		b.workers.Run(len(parts)*panels, pack)
 		if empty {
 			clear(b.out)
 		}
-		if t.parts > 1 && pd.in != pd.out {
+		if t.shared() && pd.in != pd.out {
 			b.workers.Run(t.n, padAll)
 		}
 		b.workers.Run(n, run)
 	}
 }
 
-// flip writes the taps of a phase backwards, with the channels exchanged.
-func (c ConvGradX) flip(dst, w []float32, p phase) {
+// pack packs one panel of the taps of a phase: backwards, with the channels
+// exchanged.
+func (c ConvGradX) pack(packed, w []float32, p phase, panel int) {
+	const few = 128 // output channels at a time, so that their rows stay in cache
 	ci, co := c.In[0][3], c.In[0][4]
-	i := 0
+	k := volume(p.taps[:]) * co
+	lo := panel * kernel.Panel
+	hi := min(lo+kernel.Panel, ci)
+	dst := packed[lo*k : (lo+kernel.Panel)*k]
+	if hi-lo < kernel.Panel {
+		clear(dst)
+	}
 	for d := p.taps[0] - 1; d >= 0; d-- {
 		for h := p.taps[1] - 1; h >= 0; h-- {
 			for x := p.taps[2] - 1; x >= 0; x-- {
 				t := (((p.tap[0]+d*c.Stride[0])*c.Kernel[1]+p.tap[1]+h*c.Stride[1])*c.Kernel[2] + p.tap[2] + x*c.Stride[2]) * ci * co
-				for o := range co {
-					for j := range ci {
-						dst[i] = w[t+j*co+o]
-						i++
+				for o := 0; o < co; o += few {
+					last := min(o+few, co)
+					for j := lo; j < hi; j++ {
+						at := j - lo
+						for _, v := range w[t+j*co+o : t+j*co+last] {
+							dst[at] = v
+							at += kernel.Panel
+						}
 					}
+					dst = dst[(last-o)*kernel.Panel:]
 				}
 			}
 		}
@@ -170,7 +187,7 @@ type ConvGradW struct {
 func (c ConvGradW) shards() (samples, rows int) {
 	n, k := c.In[0][0], volume(c.Out[:4])
 	if volume(c.Out) > 1<<15 {
-		return 1, min(16, (k+47)/48)
+		return 1, min(16, (k+79)/80)
 	}
 	return min(n, 16), 1
 }

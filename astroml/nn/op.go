@@ -22,6 +22,8 @@ type Op interface {
 	bind(b binding) func()
 	// inPlace returns the input whose memory the output may take, or -1.
 	inPlace() int
+	// shape returns what the operation is called, and its shapes.
+	shape() spec
 }
 
 // binding is the memory an operation runs over.
@@ -80,6 +82,7 @@ func (s spec) SymDiff(gorgonia.Nodes, *Node, *Node) (gorgonia.Nodes, error) {
 }
 func (s spec) scratch() int { return 0 }
 func (s spec) inPlace() int { return -1 }
+func (s spec) shape() spec  { return s }
 
 // shapes makes a spec of the shapes of in.
 func shapes(name string, out []int, in ...*Node) spec {

@@ -13,10 +13,16 @@ import (
 // A plan is for one goroutine.
 type Plan struct {
 	graph   *Graph
-	steps   []func()
+	steps   []step
 	refresh []func()
 	buffers map[*Node][]float32
 	outputs []*Node
+}
+
+// step is one operation, bound to its memory.
+type step struct {
+	op  Op
+	run func()
 }
 
 // Compile makes a plan that computes outputs, over the workers given (nil runs
@@ -62,7 +68,7 @@ func Compile(g *Graph, workers *kernel.Workers, outputs ...*Node) (*Plan, error)
 		if l.constant[n] {
 			p.refresh = append(p.refresh, run)
 		} else {
-			p.steps = append(p.steps, run)
+			p.steps = append(p.steps, step{op, run})
 		}
 	}
 	p.Refresh()
@@ -79,8 +85,8 @@ func (p *Plan) Refresh() {
 
 // Run computes the outputs from the inputs.
 func (p *Plan) Run() {
-	for _, f := range p.steps {
-		f()
+	for _, s := range p.steps {
+		s.run()
 	}
 }
 

@@ -6,62 +6,13 @@ import (
 	"math/rand/v2"
 
 	"github.com/goastroml/goastroml/astroml"
+	"github.com/goastroml/goastroml/astroml/internal/kernel"
 )
 
-// Inputs of the network are bounded: emission lines and cosmic rays beyond
-// this many times the spectrum's rms say no more.
-const clip = 20
-
 // prepare lays one spectrum on the model's grid out as the network's input and
-// returns how many pixels have data. Channels are
-//
-//	flux/rms               rms weighted by inverse variance, clipped at ±20
-//	s/(1+|s|/8)/2          s = flux·√ivar, the significance; 0 without ivar
-//
-// and masked pixels are 0 in both.
+// returns how many pixels have data.
 func prepare(dst, flux, ivar []float32, channels int) (good int) {
-	var sum, weight float64
-	for i, f := range flux {
-		v := float32(1)
-		if ivar != nil {
-			v = ivar[i]
-		}
-		if usable(f, v) {
-			good++
-			sum += float64(f) * float64(f) * float64(v)
-			weight += float64(v)
-		}
-	}
-	scale := float32(0)
-	if sum > 0 {
-		scale = float32(1 / math.Sqrt(sum/weight))
-	}
-	for i, f := range flux {
-		v := float32(1)
-		if ivar != nil {
-			v = ivar[i]
-		}
-		d := dst[i*channels : (i+1)*channels]
-		if !usable(f, v) {
-			clear(d)
-			continue
-		}
-		d[0] = max(-clip, min(clip, f*scale))
-		if channels > 1 {
-			d[1] = 0
-			if ivar != nil {
-				s := f * float32(math.Sqrt(float64(v)))
-				d[1] = 0.5 * s / (1 + float32(math.Abs(float64(s)))/8)
-			}
-		}
-	}
-	return good
-}
-
-// usable reports whether a pixel has data: finite flux and inverse variance,
-// the latter positive.
-func usable(flux, ivar float32) bool {
-	return flux-flux == 0 && ivar > 0 && ivar <= math.MaxFloat32
+	return kernel.Standardize(dst, flux, ivar, channels)
 }
 
 // check returns an error for a set that a network of so many pixels at least

@@ -92,6 +92,15 @@ static inline void call_adamw(const struct kernels *k, struct adamw o, float *w,
 	k->adamw(&o, w, m, v, g, scale, len);
 }
 
+static inline struct weight call_weigh(const struct kernels *k, const float *flux, const float *ivar, ptrdiff_t len) {
+	return k->weigh(flux, ivar, len);
+}
+
+static inline void call_standardize(const struct kernels *k, float *dst, const float *flux, const float *ivar,
+	ptrdiff_t len, int channels, float scale) {
+	k->standardize(dst, flux, ivar, len, channels, scale);
+}
+
 static inline void call_pool_max(const struct kernels *k, struct pool p, float *y, const float *x) {
 	k->pool_max(&p, y, x);
 }

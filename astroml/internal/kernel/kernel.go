@@ -47,6 +47,9 @@ type set interface {
 	sumSquares(x []float32) float64
 	adamW(o AdamW, w, m, v, g []float32, scale float32)
 
+	weigh(flux, ivar []float32) weight
+	standardize(dst, flux, ivar []float32, channels int, scale float32)
+
 	poolMax(p *Pool, y, x []float32)
 	poolMaxGrad(p *Pool, dx, x, y, dy []float32)
 }

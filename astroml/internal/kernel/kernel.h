@@ -30,6 +30,12 @@ struct adamw {
 	float learn_rate, beta1, beta2, eps, weight_decay, correct1, correct2;
 };
 
+/* Weight of spectrum.go. */
+struct weight {
+	double squares, weights;
+	ptrdiff_t good;
+};
+
 struct kernels {
 	void (*forward)(const struct product *p, float *c, const float *a, const float *packed,
 		ptrdiff_t lo, ptrdiff_t hi, const float *bias, const float *residual, int act);
@@ -57,6 +63,9 @@ struct kernels {
 	void (*axpy)(float *dst, float s, const float *x, ptrdiff_t len);
 	double (*sum_squares)(const float *x, ptrdiff_t len);
 	void (*adamw)(const struct adamw *o, float *w, float *m, float *v, const float *g, float scale, ptrdiff_t len);
+
+	struct weight (*weigh)(const float *flux, const float *ivar, ptrdiff_t len);
+	void (*standardize)(float *dst, const float *flux, const float *ivar, ptrdiff_t len, int channels, float scale);
 
 	void (*pool_max)(const struct pool *p, float *y, const float *x);
 	void (*pool_max_grad)(const struct pool *p, float *dx, const float *x, const float *y, const float *dy);

@@ -45,6 +45,10 @@ package kernel
 // #cgo nocallback call_sum_squares
 // #cgo noescape call_adamw
 // #cgo nocallback call_adamw
+// #cgo noescape call_weigh
+// #cgo nocallback call_weigh
+// #cgo noescape call_standardize
+// #cgo nocallback call_standardize
 // #cgo noescape call_pool_max
 // #cgo nocallback call_pool_max
 // #cgo noescape call_pool_max_grad
@@ -157,6 +161,15 @@ func (s inC) adamW(o AdamW, w, m, v, g []float32, scale float32) {
 		C.float(o.LearnRate), C.float(o.Beta1), C.float(o.Beta2), C.float(o.Eps), C.float(o.WeightDecay),
 		C.float(o.Correct1), C.float(o.Correct2),
 	}, floats(w), floats(m), floats(v), floats(g), C.float(scale), size(len(w)))
+}
+
+func (s inC) weigh(flux, ivar []float32) weight {
+	w := C.call_weigh(s.k, floats(flux), floats(ivar), size(len(flux)))
+	return weight{float64(w.squares), float64(w.weights), int(w.good)}
+}
+
+func (s inC) standardize(dst, flux, ivar []float32, channels int, scale float32) {
+	C.call_standardize(s.k, floats(dst), floats(flux), floats(ivar), size(len(flux)), C.int(channels), C.float(scale))
 }
 
 func (s inC) poolMax(p *Pool, y, x []float32) {

@@ -18,11 +18,11 @@ func (plain) forward(p *Product, c, a, packed []float32, lo, hi int, e Epilogue)
 		l, w := m/p.Width, m%p.Width
 		ai, ci := p.ALine[l]+w*p.AStep, p.CLine[l]+w*p.CStep
 		for n := 0; n < p.N; n += 4 {
-			column := packed[n/panel*panel*k+n%panel:]
+			column := packed[n/Panel*Panel*k+n%Panel:]
 			var s0, s1, s2, s3 float32
 			for s, seg := range p.Seg {
 				for i, x := range a[ai+seg:][:p.KL] {
-					b := column[(s*p.KL+i)*panel:][:4]
+					b := column[(s*p.KL+i)*Panel:][:4]
 					s0 += float32(x * b[0])
 					s1 += float32(x * b[1])
 					s2 += float32(x * b[2])
@@ -270,6 +270,46 @@ func (p *Pool) taps(pixel int) iter.Seq[int] {
 						return
 					}
 				}
+			}
+		}
+	}
+}
+
+// pixel returns flux, inverse variance and significance of pixel i, all 0 if it
+// has no data.
+func pixel(flux, ivar []float32, i int) (f, v, s float32) {
+	f, v = flux[i], 1
+	if ivar != nil {
+		v = ivar[i]
+	}
+	if f-f != 0 || !(v > 0) || v > math.MaxFloat32 {
+		return 0, 0, 0
+	}
+	s = f * float32(math.Sqrt(float64(v)))
+	return f, v, max(-math.MaxFloat32, min(math.MaxFloat32, s))
+}
+
+func (plain) weigh(flux, ivar []float32) (w weight) {
+	for i := range flux {
+		_, v, s := pixel(flux, ivar, i)
+		w.squares += float64(s) * float64(s)
+		w.weights += float64(v)
+		if v > 0 {
+			w.good++
+		}
+	}
+	return w
+}
+
+func (plain) standardize(dst, flux, ivar []float32, channels int, scale float32) {
+	for i := range flux {
+		f, _, s := pixel(flux, ivar, i)
+		d := dst[i*channels : (i+1)*channels]
+		d[0] = max(-20, min(20, f*scale))
+		if channels > 1 {
+			d[1] = 0
+			if ivar != nil {
+				d[1] = s / float32(0.25*float64(max(s, -s))+2)
 			}
 		}
 	}

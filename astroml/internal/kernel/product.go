@@ -2,8 +2,8 @@ package kernel
 
 import "fmt"
 
-// panel is the number of columns that lie together in packed weights.
-const panel = 16
+// Panel is the number of columns that lie together in packed weights.
+const Panel = 16
 
 // Product is a matrix product whose left rows may overlap:
 //
@@ -34,7 +34,7 @@ type Epilogue struct {
 }
 
 // PackedLen returns the number of floats that Pack writes for a k×n matrix.
-func PackedLen(k, n int) int { return (n + panel - 1) / panel * panel * k }
+func PackedLen(k, n int) int { return (n + Panel - 1) / Panel * Panel * k }
 
 // Pack writes the row-major k×n matrix b to dst as Forward reads it: in panels
 // of 16 columns, the last one padded with zeros.
@@ -43,13 +43,20 @@ func Pack(dst, b []float32, k, n int) {
 		panic(fmt.Sprintf("kernel: Pack: %d floats into %d, a %d×%d matrix wants %d into %d",
 			len(b), len(dst), k, n, k*n, PackedLen(k, n)))
 	}
-	for j := 0; j < n; j += panel {
-		used := min(panel, n-j)
-		for i := range k {
-			row := dst[(j*k + i*panel):][:panel]
-			copy(row, b[i*n+j:][:used])
-			clear(row[used:])
-		}
+	for j := 0; j < n; j += Panel {
+		PackPanel(dst, b, k, n, j/Panel)
+	}
+}
+
+// PackPanel writes one of the panels of Pack.
+func PackPanel(dst, b []float32, k, n, panel int) {
+	j := panel * Panel
+	used := min(Panel, n-j)
+	dst = dst[j*k:][:k*Panel]
+	for i := range k {
+		row := dst[i*Panel:][:Panel]
+		copy(row, b[i*n+j:][:used])
+		clear(row[used:])
 	}
 }
 

@@ -242,20 +242,22 @@ struct block {
 	ptrdiff_t n;    /* from one row of dw to the next */
 };
 
-/* weights_tile adds the block to rows × vectors values of dw. The rows are at
- * tap[0], tap[1], … of a row of a; one after the other if not spread. */
-INLINE void weights_tile(int rows, int vectors, int spread, const struct block *t, const ptrdiff_t *tap) {
+/* How the rows of a tile lie in a. */
+enum { TOGETHER, SPREAD, PACKED }; /* one after the other; where tap says; in packed, row by row */
+
+/* weights_tile adds the block to rows × vectors values of dw. */
+INLINE void weights_tile(int rows, int vectors, int how, const struct block *t, const ptrdiff_t *tap, const float *packed) {
 	vec sum[HEIGHT][VECTORS];
 	const float *a[HEIGHT];
 	UNROLL for (int i = 0; i < rows; i++) {
-		a[i] = t->a + (spread ? tap[i] : tap[0] + i);
+		a[i] = how == PACKED ? packed + i : t->a + (how == SPREAD ? tap[i] : tap[0] + i);
 		UNROLL for (int j = 0; j < vectors; j++) {
 			sum[i][j] = get(t->dw + i * t->n + j * LANES, t->used - j * LANES);
 		}
 	}
 	for (ptrdiff_t m = 0; m < t->count; m++) {
 		const float *y = t->y + t->ry[m];
-		ptrdiff_t at = t->ra[m];
+		ptrdiff_t at = how == PACKED ? m * rows : t->ra[m];
 		vec w[VECTORS];
 		UNROLL for (int j = 0; j < vectors; j++)
 			w[j] = LOAD(y + j * LANES);
@@ -272,6 +274,7 @@ INLINE void weights_tile(int rows, int vectors, int spread, const struct block *
 	}
 }
 
+/* weights_tiles does the tiles of count rows of the gradient, from a as it lies. */
 static void weights_tiles(struct block *t, const ptrdiff_t *tap, ptrdiff_t count) {
 	int vectors = (int)((t->used + LANES - 1) / LANES);
 	for (ptrdiff_t k = 0, rows; k < count; k += rows, tap += rows, t->dw += rows * t->n) {
@@ -283,9 +286,9 @@ static void weights_tiles(struct block *t, const ptrdiff_t *tap, ptrdiff_t count
 			if (R > HEIGHT || V > VECTORS) \
 				break; \
 			if (spread) \
-				weights_tile(R, V, 1, t, tap); \
+				weights_tile(R, V, SPREAD, t, tap, NULL); \
 			else \
-				weights_tile(R, V, 0, t, tap); \
+				weights_tile(R, V, TOGETHER, t, tap, NULL); \
 			break;
 			EACH_TILE(X)
 #undef X
@@ -293,35 +296,115 @@ static void weights_tiles(struct block *t, const ptrdiff_t *tap, ptrdiff_t count
 	}
 }
 
+/* packed_tiles is weights_tiles with a as pack_taps leaves it. */
+static void packed_tiles(struct block *t, ptrdiff_t count, const float *packed) {
+	int vectors = (int)((t->used + LANES - 1) / LANES);
+	for (ptrdiff_t k = 0, rows; k < count; k += rows, t->dw += rows * t->n, packed += rows * t->count) {
+		rows = share(count - k, HEIGHT);
+		switch (rows * 8 + vectors) {
+#define X(R, V) \
+		case R * 8 + V: \
+			if (R <= HEIGHT && V <= VECTORS) \
+				weights_tile(R, V, PACKED, t, NULL, packed); \
+			break;
+			EACH_TILE(X)
+#undef X
+		}
+	}
+}
+
+/* pack_taps writes the taps of a block tile by tile, as packed_tiles takes them. */
+static void pack_taps(float *packed, const float *a, const ptrdiff_t *ra, ptrdiff_t rows, const ptrdiff_t *tap, ptrdiff_t count) {
+	for (ptrdiff_t k = 0, height; k < count; k += height, tap += height) {
+		height = share(count - k, HEIGHT);
+		int together = tap[height - 1] - tap[0] == height - 1;
+		for (ptrdiff_t m = 0; m < rows; m++, packed += height) {
+			const float *from = a + ra[m];
+			if (together && height == HEIGHT)
+				memcpy(packed, from + tap[0], HEIGHT * sizeof *a);
+			else
+				for (ptrdiff_t i = 0; i < height; i++)
+					packed[i] = from[tap[i]];
+		}
+	}
+}
+
+/* copy_columns writes up to TILE columns of a block's rows of y one after the
+ * other, padded with zeros. */
+static void copy_columns(float *copy, const float *y, const ptrdiff_t *ry, ptrdiff_t rows, ptrdiff_t used) {
+	for (ptrdiff_t i = 0; i < rows; i++, copy += TILE) {
+		EACH(j, used) STORE(copy + j, get(y + ry[i] + j, left));
+	}
+}
+
 /* Rows of the gradient that are done together: their taps fit on the stack. */
 #define TAPROWS 512
+
+/* Columns of y, and taps of a, that are packed at a time: the former stay in
+ * the second-level cache, the latter in the first with a tile's columns. */
+#define GROUP 128
+#define CHUNK 24
+
+/* From so many columns on packing pays. */
+#define MANY 128
+
+/* wide_block adds what a block of rows contributes to taps rows of dw. */
+static void wide_block(const struct product *p, float *dw, const float *a, const float *y, const struct rows *r,
+	ptrdiff_t count, const ptrdiff_t *tap, ptrdiff_t taps) {
+	float columns[BLOCK * GROUP], packed[BLOCK * CHUNK];
+	ptrdiff_t copied[BLOCK];
+	for (ptrdiff_t i = 0; i < BLOCK; i++)
+		copied[i] = i * TILE;
+	for (ptrdiff_t group = 0; group < p->n; group += GROUP) {
+		ptrdiff_t last = p->n - group < GROUP ? p->n : group + GROUP;
+		for (ptrdiff_t n = group; n < last; n += TILE)
+			copy_columns(columns + (n - group) * BLOCK, y + n, r->c, count, last - n < TILE ? last - n : TILE);
+		for (ptrdiff_t k = 0, some; k < taps; k += some) {
+			some = taps - k < CHUNK ? taps - k : CHUNK;
+			pack_taps(packed, a, r->a, count, tap + k, some);
+			for (ptrdiff_t n = group; n < last; n += TILE) {
+				struct block t = {a, columns + (n - group) * BLOCK, r->a, copied, count, last - n < TILE ? last - n : TILE,
+					dw + k * p->n + n, p->n};
+				packed_tiles(&t, some, packed);
+			}
+		}
+	}
+}
+
+/* narrow_block is wide_block for few columns, where a is used as it lies. */
+static void narrow_block(const struct product *p, float *dw, const float *a, const float *y, const struct rows *r,
+	ptrdiff_t count, const ptrdiff_t *tap, ptrdiff_t taps) {
+	float copy[BLOCK * TILE];
+	ptrdiff_t copied[BLOCK];
+	for (ptrdiff_t n = 0; n < p->n; n += TILE) {
+		ptrdiff_t used = p->n - n < TILE ? p->n - n : TILE;
+		struct block t = {a, y + n, r->a, r->c, count, used, dw + n, p->n};
+		/* Rows of y that are far apart fall on the same few lines of the cache. */
+		if (used % LANES != 0 || (p->cstep >= 2 * FAR && taps >= 4 * HEIGHT)) {
+			copy_columns(copy, y + n, r->c, count, used);
+			for (ptrdiff_t i = 0; i < count; i++)
+				copied[i] = i * TILE;
+			t.y = copy;
+			t.ry = copied;
+		}
+		weights_tiles(&t, tap, taps);
+	}
+}
 
 static void weights(const struct product *p, float *dw, const float *a, const float *y,
 	ptrdiff_t lo, ptrdiff_t hi, ptrdiff_t klo, ptrdiff_t khi) {
 	struct walk w;
-	float copy[BLOCK * TILE];
-	ptrdiff_t copied[BLOCK], tap[TAPROWS];
-	for (ptrdiff_t i = 0; i < BLOCK; i++)
-		copied[i] = i * TILE;
+	ptrdiff_t tap[TAPROWS];
 	begin_walk(&w, p, a, lo, hi);
 	for (ptrdiff_t count; (count = next_block(&w)) > 0;) {
 		for (ptrdiff_t k = klo, taps; k < khi; k += taps) {
 			taps = khi - k < TAPROWS ? khi - k : TAPROWS;
 			for (ptrdiff_t i = 0; i < taps; i++)
 				tap[i] = p->seg[(k + i) / p->kl] + (k + i) % p->kl;
-			for (ptrdiff_t n = 0; n < p->n; n += TILE) {
-				ptrdiff_t used = p->n - n < TILE ? p->n - n : TILE;
-				struct block t = {a, y + n, w.r->a, w.r->c, count, used, dw + k * p->n + n, p->n};
-				/* Rows of y that are far apart fall on the same few lines of the cache. */
-				if (used % LANES != 0 || (p->cstep >= 2 * FAR && taps >= 4 * HEIGHT)) {
-					for (ptrdiff_t i = 0; i < count; i++) {
-						EACH(j, used) STORE(copy + i * TILE + j, get(y + n + w.r->c[i] + j, left));
-					}
-					t.y = copy;
-					t.ry = copied;
-				}
-				weights_tiles(&t, tap, taps);
-			}
+			if (p->n >= MANY && taps >= 2 * HEIGHT)
+				wide_block(p, dw + k * p->n, a, y, w.r, count, tap, taps);
+			else
+				narrow_block(p, dw + k * p->n, a, y, w.r, count, tap, taps);
 		}
 	}
 }

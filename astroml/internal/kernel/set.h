@@ -96,6 +96,7 @@ INLINE vec square_root(vec x) {
 
 #include "elementary.h"
 #include "loops.h"
+#include "spectrum.h"
 #include "pool.h"
 #include "product.h"
 
@@ -140,6 +141,8 @@ const struct kernels JOIN(astroml_kernels_, SET) = {
 	.axpy = axpy,
 	.sum_squares = sum_squares,
 	.adamw = adamw,
+	.weigh = weigh,
+	.standardize = standardize,
 	.pool_max = pool_max,
 	.pool_max_grad = pool_max_grad,
 	.peak = peak,
