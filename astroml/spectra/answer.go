@@ -60,14 +60,25 @@ func (r *Result) void(i int) {
 	r.Total[i], r.Aleatoric[i], r.Epistemic[i], r.OOD[i] = nan, nan, nan, nan
 }
 
-// batch is the number of spectra that a plan takes at a time: enough rows for
-// the kernel's tiles, few enough to stay in cache.
-const batch = 16
+// Spectra go through the network in batches: of together, which all cores look
+// at, so that the weights of deep layers pass through the caches once; what is
+// left in those of batch, one a core, enough for the kernel's tiles; and few
+// spectra one by one. A spectrum's answer is the same in each.
+const (
+	together = 64
+	batch    = 16
+)
 
-// seat is what one goroutine classifies with.
+// seat is what a batch is classified with.
 type seat struct {
-	plan       *nn.Plan
-	n          int
+	plan    *nn.Plan
+	n       int             // spectra
+	workers *kernel.Workers // of the plan; nil where it works alone
+	hands   []*hand         // one a worker
+}
+
+// hand is the memory of one worker.
+type hand struct {
 	flux, ivar []float32 // one spectrum on the model's grid
 	judge      *judge
 }
@@ -105,14 +116,18 @@ func (c *Classifier) sit(n int) (*seat, error) {
 		return s, nil
 	}
 	c.plans.mu.Unlock()
+	s := &seat{n: n}
+	if n == together {
+		s.workers = kernel.NewWorkers(c.cfg.Threads)
+	}
+	for range s.workers.N() {
+		s.hands = append(s.hands, &hand{flux: make([]float32, len(c.wave)), ivar: make([]float32, len(c.wave))})
+	}
 	g := nn.NewGraph(c.params, false)
 	f, z := c.draw(g, n)
-	p, err := nn.Compile(g, nil, f, z)
-	if err != nil {
-		return nil, err
-	}
-	m := len(c.wave)
-	return &seat{plan: p, n: n, flux: make([]float32, m), ivar: make([]float32, m)}, nil
+	var err error
+	s.plan, err = nn.Compile(g, s.workers, f, z)
+	return s, err
 }
 
 func (c *Classifier) rise(s *seat) {
@@ -124,19 +139,56 @@ func (c *Classifier) rise(s *seat) {
 	c.plans.free[s.n] = append(c.plans.free[s.n], s)
 }
 
-// taker gets features and logits of spectra lo to hi-1.
-type taker func(s *seat, features, logits []float32, lo, hi int)
+// layer puts spectrum i into x.
+type layer func(h *hand, x []float32, i int)
 
-// sweep runs the network over n spectra in batches, on several goroutines. Lay
-// puts spectrum i into x.
-func (c *Classifier) sweep(ctx context.Context, n int, lay func(s *seat, x []float32, i int), take taker) error {
+// taker gets features and logits of spectra lo to hi-1, batch of them at most.
+type taker func(h *hand, features, logits []float32, lo, hi int)
+
+// sweep runs the network over n spectra.
+func (c *Classifier) sweep(ctx context.Context, n int, lay layer, take taker) error {
+	whole := 0
+	if c.cfg.Threads > 1 {
+		whole = n / together * together
+	}
+	if err := c.sweepTogether(ctx, whole, lay, take); err != nil {
+		return err
+	}
+	return c.sweepApart(ctx, whole, n, lay, take)
+}
+
+// sweepTogether runs the network over n spectra, a multiple of together.
+func (c *Classifier) sweepTogether(ctx context.Context, n int, lay layer, take taker) error {
+	if n == 0 {
+		return ctx.Err()
+	}
+	s, err := c.sit(together)
+	if err != nil {
+		return err
+	}
+	defer c.rise(s)
+	for first := 0; first < n; first += together {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		s.workers.Run(together, func(i, worker int) { c.lay(s, worker, first+i, i, lay) })
+		s.plan.Run()
+		s.workers.Run(together/batch, func(i, worker int) {
+			c.take(s, worker, first+i*batch, i*batch, batch, take)
+		})
+	}
+	return nil
+}
+
+// sweepApart runs the network over spectra from to n-1, each worker with a plan
+// of its own.
+func (c *Classifier) sweepApart(ctx context.Context, from, n int, lay layer, take taker) error {
 	size := batch
-	if n < batch {
+	if n-from < batch {
 		size = 1
 	}
-	tasks := (n + size - 1) / size
-	threads := min(c.cfg.Threads, tasks)
-	seats := make([]*seat, max(1, threads))
+	tasks := (n - from + size - 1) / size
+	seats := make([]*seat, max(1, min(c.cfg.Threads, tasks)))
 	for i := range seats {
 		s, err := c.sit(size)
 		if err != nil {
@@ -145,23 +197,35 @@ func (c *Classifier) sweep(ctx context.Context, n int, lay func(s *seat, x []flo
 		seats[i] = s
 		defer c.rise(s)
 	}
-	d, k, w := c.Features(), len(c.classes), len(c.wave)*c.net.channels()
-	workers := kernel.NewWorkers(threads)
+	workers := kernel.NewWorkers(len(seats))
 	defer workers.Close()
 	workers.Run(tasks, func(task, worker int) {
 		if ctx.Err() != nil {
 			return
 		}
 		s := seats[worker]
-		x := s.plan.Input("x")
-		lo, hi := task*size, min(n, (task+1)*size)
-		for i := lo; i < hi; i++ {
-			lay(s, x[(i-lo)*w:(i-lo+1)*w], i)
+		lo := from + task*size
+		count := min(size, n-lo)
+		for i := range count {
+			c.lay(s, 0, lo+i, i, lay)
 		}
 		s.plan.Run()
-		take(s, s.plan.Output(0)[:(hi-lo)*d], s.plan.Output(1)[:(hi-lo)*k], lo, hi)
+		c.take(s, 0, lo, 0, count, take)
 	})
 	return ctx.Err()
+}
+
+// lay lays out spectrum i in a slot of a batch.
+func (c *Classifier) lay(s *seat, worker, i, slot int, lay layer) {
+	w := len(c.wave) * c.net.channels()
+	lay(s.hands[worker], s.plan.Input("x")[slot*w:(slot+1)*w], i)
+}
+
+// take hands on what the network says of count spectra from lo on, which lie in
+// the slots of a batch.
+func (c *Classifier) take(s *seat, worker, lo, slot, count int, take taker) {
+	d, k := c.Features(), len(c.classes)
+	take(s.hands[worker], s.plan.Output(0)[slot*d:(slot+count)*d], s.plan.Output(1)[slot*k:(slot+count)*k], lo, lo+count)
 }
 
 // forward returns features and logits of the given rows of x, which is on the
@@ -169,7 +233,7 @@ func (c *Classifier) sweep(ctx context.Context, n int, lay func(s *seat, x []flo
 func (c *Classifier) forward(ctx context.Context, x astroml.Spectra, rows []int, change func(flux, ivar []float32, i int)) (features, z []float32, err error) {
 	d, k, m := c.Features(), len(c.classes), len(c.wave)
 	features, z = make([]float32, len(rows)*d), make([]float32, len(rows)*k)
-	err = c.sweep(ctx, len(rows), func(s *seat, in []float32, i int) {
+	err = c.sweep(ctx, len(rows), func(h *hand, in []float32, i int) {
 		r := rows[i]
 		flux := x.Flux[r*m : (r+1)*m]
 		var ivar []float32
@@ -177,16 +241,16 @@ func (c *Classifier) forward(ctx context.Context, x astroml.Spectra, rows []int,
 			ivar = x.IVar[r*m : (r+1)*m]
 		}
 		if change != nil {
-			copy(s.flux, flux)
-			flux = s.flux
+			copy(h.flux, flux)
+			flux = h.flux
 			if ivar != nil {
-				copy(s.ivar, ivar)
-				ivar = s.ivar
+				copy(h.ivar, ivar)
+				ivar = h.ivar
 			}
 			change(flux, ivar, i)
 		}
-		prepare(in, flux, ivar, c.net.channels())
-	}, func(_ *seat, f, l []float32, lo, _ int) {
+		kernel.Standardize(in, flux, ivar, c.net.channels())
+	}, func(_ *hand, f, l []float32, lo, _ int) {
 		copy(features[lo*d:], f)
 		copy(z[lo*k:], l)
 	})
@@ -207,22 +271,27 @@ func (c *Classifier) look(ctx context.Context, x astroml.Spectra, good []int, ta
 	}
 	var bad sync.Mutex
 	var first error
-	err := c.sweep(ctx, x.Len(), func(s *seat, in []float32, i int) {
+	err := c.sweep(ctx, x.Len(), func(h *hand, in []float32, i int) {
 		row := x.Row(i)
-		if err := negative(row); err != nil {
-			bad.Lock()
-			first = fmt.Errorf("spectra: spectrum %d: %w", i, err)
-			bad.Unlock()
-		}
+		var wrong error
 		if r != nil {
+			wrong = negative(row)
 			var ivar []float32
 			if row.IVar != nil {
-				ivar = s.ivar
+				ivar = h.ivar
 			}
-			r.apply(s.flux, ivar, row.Flux, row.IVar)
-			row.Flux, row.IVar = s.flux, ivar
+			r.apply(h.flux, ivar, row.Flux, row.IVar)
+			row.Flux, row.IVar = h.flux, ivar
 		}
-		good[i] = prepare(in, row.Flux, row.IVar, c.net.channels())
+		var below int
+		if good[i], below = kernel.Standardize(in, row.Flux, row.IVar, c.net.channels()); below > 0 {
+			wrong = negative(row)
+		}
+		if wrong != nil {
+			bad.Lock()
+			first = fmt.Errorf("spectra: spectrum %d: %w", i, wrong)
+			bad.Unlock()
+		}
 	}, take)
 	if err == nil {
 		err = first
@@ -249,11 +318,11 @@ func (c *Classifier) Classify(ctx context.Context, x astroml.Spectra) (*Result, 
 	n, k := x.Len(), len(c.classes)
 	r := newResult(n, k)
 	good := make([]int, n)
-	err := c.look(ctx, x, good, func(s *seat, f, z []float32, lo, hi int) {
-		if s.judge == nil {
-			s.judge = c.newJudge(s.n)
+	err := c.look(ctx, x, good, func(h *hand, f, z []float32, lo, hi int) {
+		if h.judge == nil {
+			h.judge = c.newJudge(batch)
 		}
-		j := s.judge
+		j := h.judge
 		c.predict(j, r.Prob[lo*k:hi*k], f, z)
 		c.novel.scores(j.distance[:hi-lo], j.regression[:hi-lo], f, j.white[:len(f)+hi-lo])
 		for i := lo; i < hi; i++ {
@@ -300,7 +369,7 @@ func (c *Classifier) Embed(ctx context.Context, x astroml.Spectra) ([]float32, e
 	d := c.Features()
 	out := make([]float32, x.Len()*d)
 	good := make([]int, x.Len())
-	err := c.look(ctx, x, good, func(_ *seat, f, _ []float32, lo, hi int) {
+	err := c.look(ctx, x, good, func(_ *hand, f, _ []float32, lo, hi int) {
 		copy(out[lo*d:], f)
 		for i := lo; i < hi; i++ {
 			if good[i] == 0 {

@@ -61,6 +61,25 @@ func BenchmarkClassify(b *testing.B) {
 	}
 }
 
+// BenchmarkForward times the network alone on 256 spectra that are laid out, for
+// features and logits.
+func BenchmarkForward(b *testing.B) {
+	for _, network := range []string{"default", "gasnet2"} {
+		b.Run(network, func(b *testing.B) {
+			c := mustTrain(b, lines(13, 10, pixelsOf[network], 1), Config{Network: network, Epochs: 1})
+			mustClassify(b, c, lines(16, 2*together/16, pixelsOf[network], 2).Spectra)
+			lay := func(*hand, []float32, int) {} // what the seats still hold
+			take := func(*hand, []float32, []float32, int, int) {}
+			b.ResetTimer()
+			for range b.N {
+				if err := c.sweep(b.Context(), 256, lay, take); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
 // BenchmarkOne times the answer to one spectrum.
 func BenchmarkOne(b *testing.B) {
 	c := mustTrain(b, lines(13, 10, 4000, 1), Config{Epochs: 1})

@@ -6,14 +6,7 @@ import (
 	"math/rand/v2"
 
 	"github.com/goastroml/goastroml/astroml"
-	"github.com/goastroml/goastroml/astroml/internal/kernel"
 )
-
-// prepare lays one spectrum on the model's grid out as the network's input and
-// returns how many pixels have data.
-func prepare(dst, flux, ivar []float32, channels int) (good int) {
-	return kernel.Standardize(dst, flux, ivar, channels)
-}
 
 // check returns an error for a set that a network of so many pixels at least
 // can learn nothing from.

@@ -4,6 +4,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/goastroml/goastroml/astroml/internal/kernel"
 	"github.com/goastroml/goastroml/astroml/internal/rng"
 	"github.com/goastroml/goastroml/astroml/nn"
 )
@@ -85,7 +86,7 @@ func (l *lesson) view(input func(string) []float32, slot, i, epoch, view int) {
 		flux, ivar = slices.Clone(flux), slices.Clone(ivar)
 		augment(flux, ivar, l.c.cfg.Augment, rng.New(l.c.cfg.Seed, "augment", epoch, i, view))
 	}
-	prepare(l.place(input, slot), flux, ivar, l.c.net.channels())
+	kernel.Standardize(l.place(input, slot), flux, ivar, l.c.net.channels())
 }
 
 // spoilt lays out spectrum i spoilt.
@@ -95,7 +96,7 @@ func (l *lesson) spoilt(input func(string) []float32, slot, i, epoch int) {
 	flux, ivar = slices.Clone(flux), slices.Clone(ivar)
 	other, _ := l.set.row(l.rows[r.IntN(len(l.rows))])
 	spoil(spoilt[r.IntN(len(spoilt))], flux, ivar, other, r)
-	prepare(l.place(input, slot), flux, ivar, l.c.net.channels())
+	kernel.Standardize(l.place(input, slot), flux, ivar, l.c.net.channels())
 }
 
 // contrast is the supervised-contrastive problem (Khosla et al. 2020,

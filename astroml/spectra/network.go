@@ -125,7 +125,6 @@ func (gasnet2) block(g *nn.Graph, name string, x *nn.Node, c int) *nn.Node {
 		return nil
 	}
 	y = g.MaxPool(y, nn.Same1D(y.Shape()[3], 5, 1))
-	r := g.Conv(x, g.Param(name+".shortcut.weight", nn.He(5*s[4]), 1, 1, 5, s[4], c),
-		g.Param(name+".shortcut.bias", nn.Constant(0), c), nil, down, nn.Identity)
-	return g.Add(y, r)
+	return g.Conv(x, g.Param(name+".shortcut.weight", nn.He(5*s[4]), 1, 1, 5, s[4], c),
+		g.Param(name+".shortcut.bias", nn.Constant(0), c), y, down, nn.Identity)
 }

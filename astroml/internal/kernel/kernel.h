@@ -33,7 +33,7 @@ struct adamw {
 /* Weight of spectrum.go. */
 struct weight {
 	double squares, weights;
-	ptrdiff_t good;
+	ptrdiff_t good, negative;
 };
 
 struct kernels {

@@ -165,7 +165,7 @@ func (s inC) adamW(o AdamW, w, m, v, g []float32, scale float32) {
 
 func (s inC) weigh(flux, ivar []float32) weight {
 	w := C.call_weigh(s.k, floats(flux), floats(ivar), size(len(flux)))
-	return weight{float64(w.squares), float64(w.weights), int(w.good)}
+	return weight{float64(w.squares), float64(w.weights), int(w.good), int(w.negative)}
 }
 
 func (s inC) standardize(dst, flux, ivar []float32, channels int, scale float32) {

@@ -297,6 +297,9 @@ func (plain) weigh(flux, ivar []float32) (w weight) {
 		if v > 0 {
 			w.good++
 		}
+		if ivar != nil && ivar[i] < 0 {
+			w.negative++
+		}
 	}
 	return w
 }

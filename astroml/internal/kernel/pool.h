@@ -29,11 +29,13 @@ static void pool_max(const struct pool *p, float *y, const float *x) {
 		struct window D = window_of(p, 0, od), H = window_of(p, 1, oh), W = window_of(p, 2, ow);
 		EACH(j, p->c) {
 			vec best = SPLAT(-__builtin_inff());
+			ivec nan = {0};
 			EACH_TAP(p, i) {
 				vec v = get(x + i + j, left);
-				best = pick((v > best) | (v != v), v, best);
+				nan |= v != v;
+				best = MAX(v, best);
 			}
-			put(y + o + j, best, left);
+			put(y + o + j, (vec)((ivec)best | nan), left);
 		}
 	}
 }

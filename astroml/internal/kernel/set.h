@@ -11,6 +11,7 @@
  *   FMA(a, b, c)   a*b + c
  *   MAX(a, b), MIN(a, b)         NaN if b is NaN; or nothing
  *   SQRT(x)                      or nothing: lane by lane
+ *   INTERLEAVE(p, a, b)          a[0], b[0], a[1], … to p; likewise
  *   LOAD_SOME, STORE_SOME        for fewer floats than a register has; likewise
  *
  * The loops name the multiply-add; the compiler must not make others, for it
@@ -91,6 +92,16 @@ INLINE vec square_root(vec x) {
 	for (int i = 0; i < LANES; i++)
 		x[i] = __builtin_sqrtf(x[i]);
 	return x;
+}
+#endif
+
+#ifndef INTERLEAVE
+#define INTERLEAVE(p, a, b) interleave(p, a, b)
+INLINE void interleave(float *p, vec a, vec b) {
+	for (int i = 0; i < LANES; i++) {
+		p[2 * i] = a[i];
+		p[2 * i + 1] = b[i];
+	}
 }
 #endif
 

@@ -23,6 +23,11 @@
 #define MAX(a, b) _mm256_max_ps(a, b)
 #define MIN(a, b) _mm256_min_ps(a, b)
 #define SQRT(x) _mm256_sqrt_ps(x)
+#define INTERLEAVE(p, a, b) do { \
+		__m256 low = _mm256_unpacklo_ps(a, b), high = _mm256_unpackhi_ps(a, b); \
+		_mm256_storeu_ps(p, _mm256_permute2f128_ps(low, high, 0x20)); \
+		_mm256_storeu_ps((p) + LANES, _mm256_permute2f128_ps(low, high, 0x31)); \
+	} while (0)
 /* There is no STORE_SOME: masked stores are slow on AMD's processors. */
 #define LOAD_SOME(p, n) _mm256_maskload_ps(p, (__m256i)((ivec){0, 1, 2, 3, 4, 5, 6, 7} < (int32_t)(n)))
 

@@ -23,7 +23,7 @@ static struct weight weigh(const float *flux, const float *ivar, ptrdiff_t len) 
 	typedef float few __attribute__((vector_size(2 * LANES)));
 	typedef double wide __attribute__((vector_size(4 * LANES)));
 	wide squares[2] = {{0}}, weights[2] = {{0}};
-	ivec count = {0};
+	ivec count = {0}, negative = {0};
 	EACH(i, len) {
 		struct pixels p = pixels_at(flux, ivar, i, left);
 		if (!ivar && left < LANES)
@@ -31,6 +31,8 @@ static struct weight weigh(const float *flux, const float *ivar, ptrdiff_t len) 
 				p.ivar[j] = 0;
 		vec s = significance(p);
 		count -= p.ivar > 0;
+		if (ivar)
+			negative -= get(ivar + i, left) < 0;
 		few part[2];
 		UNROLL for (int j = 0; j < 2; j++) {
 			memcpy(part, &s, sizeof s);
@@ -40,11 +42,12 @@ static struct weight weigh(const float *flux, const float *ivar, ptrdiff_t len) 
 			weights[j] += __builtin_convertvector(part[j], wide);
 		}
 	}
-	struct weight w = {0, 0, 0};
+	struct weight w = {0, 0, 0, 0};
 	for (int j = 0; j < LANES; j++) {
 		w.squares += squares[j / (LANES / 2)][j % (LANES / 2)];
 		w.weights += weights[j / (LANES / 2)][j % (LANES / 2)];
 		w.good += count[j];
+		w.negative += negative[j];
 	}
 	return w;
 }
@@ -58,9 +61,15 @@ static void standardize(float *dst, const float *flux, const float *ivar, ptrdif
 			continue;
 		}
 		vec s = significance(p), t = s / FMA((vec)((ivec)s & INT32_MAX), SPLAT(0.25f), SPLAT(2.0f));
-		for (ptrdiff_t j = 0; j < LANES && j < left; j++) {
+		if (!ivar)
+			t = (vec){0};
+		if (left >= LANES) {
+			INTERLEAVE(dst + 2 * i, y, t);
+			continue;
+		}
+		for (ptrdiff_t j = 0; j < left; j++) {
 			dst[2 * (i + j)] = y[j];
-			dst[2 * (i + j) + 1] = ivar ? t[j] : 0;
+			dst[2 * (i + j) + 1] = t[j];
 		}
 	}
 }

@@ -74,8 +74,14 @@ func TestStandardize(t *testing.T) {
 					want, count := standardized(flux, v)
 					for channels := 1; channels <= 2; channels++ {
 						got := fence(t, channels*c.n)
-						if good := Standardize(got, flux, v, channels); good != count {
-							t.Errorf("%d good pixels, want %d", good, count)
+						below := 0
+						for _, x := range v {
+							if x < 0 {
+								below++
+							}
+						}
+						if good, negative := Standardize(got, flux, v, channels); good != count || negative != below {
+							t.Errorf("%d good pixels, %d of negative variance, want %d and %d", good, negative, count, below)
 						}
 						for i, y := range got {
 							w := want[i%channels][i/channels]
