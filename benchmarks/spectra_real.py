@@ -104,7 +104,8 @@ def sn(table, quick: bool) -> None:
     fine = flux[:, nearest]
     prob = np.full((len(labels), len(SN_CLASSES)), np.nan)
     for f in kept:
-        clf = aml.spectra.Classifier(seed=f, epochs=8 if quick else 30, pretrain="contrastive", threads=THREADS)
+        clf = aml.spectra.Classifier(seed=f, epochs=8 if quick else 30, pretrain="contrastive", exposure=-1,
+                                    threads=THREADS)
         clf.fit(fine[fold != f], labels[fold != f], wave=grid, classes=SN_CLASSES, groups=objects[fold != f], progress=False)
         prob[fold == f] = clf.predict_proba(fine[fold == f], wave=grid)
     report.both(prob[use])

@@ -263,7 +263,7 @@ func TestBadInput(t *testing.T) {
 			}
 		})
 	}
-	for _, cfg := range []Config{{Network: "resnet"}, {LearnRate: -1}, {LearnRate: math.NaN()}, {HeldOut: 1}, {Pretrain: "yes"}, {ClassWeight: "x"}, {BatchSize: 1}} {
+	for _, cfg := range []Config{{Network: "resnet"}, {LearnRate: -1}, {LearnRate: math.NaN()}, {HeldOut: 1}, {Pretrain: "yes"}, {ClassWeight: "x"}, {BatchSize: 1}, {Exposure: 1}, {Exposure: math.NaN()}} {
 		if _, err := Train(ctx, good, cfg, nil); err == nil {
 			t.Errorf("Train took %+v", cfg)
 		}
@@ -281,6 +281,12 @@ func TestBadInput(t *testing.T) {
 	neg := clone(func(s *Set) { s.IVar[0] = -1 })
 	if _, err := c.Classify(ctx, neg.Spectra); err == nil {
 		t.Error("Classify took a negative inverse variance")
+	}
+	for i := range neg.Wave { // to be rebinned
+		neg.Wave[i] *= 1.0001
+	}
+	if _, err := c.Classify(ctx, neg.Spectra); err == nil {
+		t.Error("Classify took a negative inverse variance on another grid")
 	}
 	if r := mustClassify(t, c, astroml.Spectra{Wave: good.Wave}); len(r.Class) != 0 {
 		t.Error("no spectra should have no answers")
