@@ -31,6 +31,22 @@ def quicken(book):
     return False
 
 
+def settle(book):
+    """Leaves of a progress bar what one sees in the end: its last state."""
+    for cell in book.cells:
+        outputs = []
+        for o in cell.get("outputs", ()):
+            if outputs and o.output_type == "stream" and outputs[-1].output_type == "stream" and outputs[-1].name == o.name:
+                outputs[-1].text += o.text
+            else:
+                outputs.append(o)
+        for o in outputs:
+            if o.output_type == "stream":
+                o.text = "\n".join(line.rstrip("\r").rsplit("\r", 1)[-1] for line in o.text.split("\n"))
+        if outputs:
+            cell.outputs = [o for o in outputs if o.output_type != "stream" or o.text.strip()]
+
+
 def main():
     parser = argparse.ArgumentParser(description="Executes the notebooks and writes their pages.")
     parser.add_argument("--quick", action="store_true")
@@ -50,6 +66,7 @@ def main():
         except CellExecutionError as e:
             print(e, file=sys.stderr)
             failed += 1
+        settle(book)
         page, _ = HTMLExporter(embed_images=True).from_notebook_node(book)
         (args.out / path.with_suffix(".html").name).write_text(page, encoding="utf-8")
         if args.store and not failed:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any, Callable, Optional, Union
 
 from ._native import Progress
@@ -19,7 +20,9 @@ class Reporter:
         self._function = progress if callable(progress) else None
         if progress is True:
             try:
-                from tqdm.auto import tqdm
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")  # without ipywidgets the bar is of text
+                    from tqdm.auto import tqdm
             except ImportError:
                 return
             self._bars = tqdm
