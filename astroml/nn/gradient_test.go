@@ -147,6 +147,8 @@ func TestBitsDoNotDependOnWorkers(t *testing.T) {
 		y := g.ConvNorm("a", x, Same1D(200, 9, 2), 17, He(18), true, ReLU)
 		y = g.Dropout(y, 0.3)
 		y = g.ConvNorm("b", y, Same1D(100, 5, 3), 33, He(85), false, SiLU)
+		y = g.ConvNorm("deep", y, Window1D(5, 3, 0, 0), 150, He(165), false, ReLU) // few rows, many columns
+		y = g.ConvNorm("deeper", y, Same1D(10, 3, 1), 130, He(450), false, ReLU)
 		loss := project(g, g.MeanPool(y))
 		_, grads := g.Grad(loss)
 		w := kernel.NewWorkers(n)

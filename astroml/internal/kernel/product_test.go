@@ -94,6 +94,8 @@ var convs = []conv{
 	{"cube", "nine segments", 1, 5, 6, 7, 3, 3, 3, 1, 5, 8, 0},
 	{"cube, one channel", "nine short segments", 1, 6, 7, 11, 3, 3, 3, 1, 1, 32, 0},
 	{"cube, five channels", "short segments, too many for the table", 1, 3, 4, 5, 3, 3, 3, 1, 5, 17, 2},
+	{"wide", "packed columns and taps, over segments, in several blocks", 1, 1, 20, 23, 1, 3, 3, 1, 5, 150, 3},
+	{"wide and deep", "several chunks of taps", 3, 1, 1, 21, 1, 1, 5, 1, 33, 260, 0},
 	{"long", "several blocks of rows and of weights", 1, 1, 1, 450, 1, 1, 9, 1, 64, 40, 0},
 }
 
