@@ -1,14 +1,62 @@
 package nn
 
 import (
+	"fmt"
+
+	"gorgonia.org/gorgonia"
+
+	"github.com/goastroml/goastroml/astroml"
 	"github.com/goastroml/goastroml/astroml/internal/kernel"
 )
 
-// ConvGradX is the gradient of Conv for x, of inputs w and dy. With strides it
-// falls apart into one convolution of dy for each phase of the stride.
+// ConvGradX is the gradient of Conv for x, of inputs w and dy; as a layer of its
+// own it is the transposed convolution. With strides it falls apart into one
+// convolution of dy for each phase of the stride.
 type ConvGradX struct {
 	spec
 	Window
+}
+
+// ConvTranspose draws the transposed convolution of x (N,D,H,W,I) with w
+// (kD,kH,kW,C,I), which makes (L-1)·Stride + Kernel - Pad pixels of L on each
+// axis: the adjoint of the convolution with the same window (Dumoulin & Visin
+// 2016, arXiv:1603.07285, chapter 4). The bias b (C) may be nil.
+func (g *Graph) ConvTranspose(x, w, b *Node, win Window) *Node {
+	if g.err != nil {
+		return nil
+	}
+	xs, ws := x.Shape(), w.Shape()
+	if len(xs) != 5 || len(ws) != 5 || xs[4] != ws[4] {
+		return g.fail("transposed convolution of %v with %v: %w", xs, ws, astroml.ErrShape)
+	}
+	win.Kernel = [3]int{ws[0], ws[1], ws[2]}
+	out := []int{xs[0], 0, 0, 0, ws[3]}
+	for i, n := range axes(xs) {
+		out[i+1] = (n-1)*win.Stride[i] + win.Kernel[i] - win.Pad[i][0] - win.Pad[i][1]
+		if out[i+1] < 1 {
+			return g.fail("a transposed convolution of %d pixels with a window of %d, stride %d and padding %v has none left: %w",
+				n, win.Kernel[i], win.Stride[i], win.Pad[i], astroml.ErrShape)
+		}
+	}
+	g.macs += volume(xs) * volume(ws[:4])
+	y := g.apply(ConvGradX{shapes(fmt.Sprint("convgradx", win), out, w, x), win}, w, x)
+	if b == nil {
+		return y
+	}
+	return g.Bias(y, b)
+}
+
+func (c ConvGradX) DiffWRT(n int) []bool { return all(n) }
+
+// SymDiff returns the gradients for w and for dy: it is linear in both.
+func (c ConvGradX) SymDiff(in gorgonia.Nodes, _, grad *Node) (gorgonia.Nodes, error) {
+	var s sequence
+	w, dy := in[0], in[1]
+	name := fmt.Sprint(c.Window)
+	return gorgonia.Nodes{
+		s.apply(ConvGradW{shapes("convgradw"+name, w.Shape(), grad, dy), c.Window}, grad, dy),
+		s.apply(Conv{shapes(fmt.Sprintf("conv%v/%v/2", c.Window, Identity), dy.Shape(), grad, w), c.Window, Identity}, grad, w),
+	}, s.err
 }
 
 // phase is the set of input pixels whose distance to the window's start has

@@ -1,10 +1,12 @@
 package nn
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"testing"
 
+	"github.com/goastroml/goastroml/astroml"
 	"github.com/goastroml/goastroml/astroml/internal/kernel"
 	"github.com/goastroml/goastroml/astroml/internal/rng"
 )
@@ -30,6 +32,12 @@ func TestGradientsEqualFiniteDifferences(t *testing.T) {
 			return g.Conv(x, w, b, nil, win, Identity)
 		}
 	}
+	transposed := func(win Window, ci, co int) func(g *Graph, x *Node) *Node {
+		return func(g *Graph, x *Node) *Node {
+			w := g.Param("w", Normal(0.3), win.Kernel[0], win.Kernel[1], win.Kernel[2], co, ci)
+			return g.ConvTranspose(x, w, g.Param("b", Normal(0.3), co), win)
+		}
+	}
 	for _, c := range []struct {
 		name, why string
 		in        []int
@@ -41,6 +49,13 @@ func TestGradientsEqualFiniteDifferences(t *testing.T) {
 		{"conv stride 4 kernel 3", "pixels that no tap reaches", []int{2, 1, 1, 13, 1}, conv(w1(3, 4, 1, 0), 1, 2, false)},
 		{"conv 2-D", "segments, uneven padding", []int{2, 1, 5, 6, 2}, conv(Window{[3]int{1, 3, 3}, [3]int{1, 2, 1}, [3][2]int{{}, {1, 1}, {0, 1}}}, 2, 3, true)},
 		{"conv 3-D", "all three axes", []int{1, 4, 5, 4, 2}, conv(Window{[3]int{2, 3, 3}, [3]int{2, 1, 2}, [3][2]int{{1, 0}, {1, 1}, {1, 1}}}, 2, 3, true)},
+		{"transposed conv", "a stride that the kernel does not divide", []int{2, 1, 1, 5, 3}, transposed(w1(5, 2, 1, 2), 3, 4)},
+		{"transposed conv 2-D", "as U-Nets go up", []int{2, 1, 3, 4, 3}, transposed(Window{[3]int{1, 2, 2}, [3]int{1, 2, 2}, [3][2]int{}}, 3, 2)},
+		{"transposed conv 3-D", "all three axes", []int{1, 2, 3, 2, 2}, transposed(Window{[3]int{2, 3, 3}, [3]int{2, 1, 2}, [3][2]int{{}, {1, 1}, {1, 0}}}, 2, 3)},
+		{"concat", "a skip beside what comes up", []int{2, 1, 3, 4, 3}, func(g *Graph, x *Node) *Node {
+			y := g.Conv(x, g.Param("w", Normal(0.5), 1, 1, 1, 3, 2), nil, nil, w1(1, 1, 0, 0), Identity)
+			return g.Concat(g.Activate(y, Tanh), x)
+		}},
 		{"dense", "one pixel", []int{4, 1, 1, 1, 6}, conv(w1(1, 1, 0, 0), 6, 5, true)},
 		{"residual", "paths join, in Gorgonia's own addition", []int{2, 1, 1, 6, 4}, func(g *Graph, x *Node) *Node {
 			w := g.Param("w", Normal(0.3), 1, 1, 3, 4, 4)
@@ -73,6 +88,66 @@ func TestGradientsEqualFiniteDifferences(t *testing.T) {
 			y := c.net(g, g.Add(x, g.Param("x0", Normal(0.1), c.in...)))
 			checkGradient(t, g, project(g, y))
 		})
+	}
+}
+
+// TestTransposedConvolutionIsTheAdjoint compares ⟨conv(x), y⟩ with
+// ⟨x, transposed(y)⟩ for the same weights.
+func TestTransposedConvolutionIsTheAdjoint(t *testing.T) {
+	win := Window{[3]int{2, 3, 3}, [3]int{1, 2, 1}, [3][2]int{{0, 1}, {1, 0}, {1, 1}}}
+	g := NewGraph(NewParams(1), false)
+	x, y := g.Input("x", 2, 3, 6, 5, 3), g.Input("y", 2, 3, 3, 5, 4)
+	w := g.Param("w", Normal(1), 2, 3, 3, 3, 4)
+	forward, back := g.Conv(x, w, nil, nil, win, Identity), g.ConvTranspose(y, w, nil, win)
+	if g.Err() != nil {
+		t.Fatal(g.Err())
+	}
+	if !same(forward.Shape(), y.Shape()) || !same(back.Shape(), x.Shape()) {
+		t.Fatalf("shapes %v and %v, want %v and %v", forward.Shape(), back.Shape(), y.Shape(), x.Shape())
+	}
+	p, err := Compile(g, nil, forward, back)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := rng.New(1, "adjoint")
+	for _, name := range []string{"x", "y"} {
+		in := p.Input(name)
+		for i := range in {
+			in[i] = float32(r.NormFloat64())
+		}
+	}
+	p.Run()
+	dot := func(a, b []float32) (s float64) {
+		for i := range a {
+			s += float64(a[i]) * float64(b[i])
+		}
+		return s
+	}
+	// A few hundred float32 terms a value, some hundred values.
+	if a, b := dot(p.Output(0), p.Input("y")), dot(p.Input("x"), p.Output(1)); math.Abs(a-b) > 1e-4*math.Abs(a) {
+		t.Errorf("⟨conv(x), y⟩ = %g, ⟨x, transposed(y)⟩ = %g", a, b)
+	}
+}
+
+func TestLayersRefuseWrongShapes(t *testing.T) {
+	for _, c := range []struct {
+		name, why string
+		draw      func(g *Graph, x *Node)
+	}{
+		{"transposed", "two channels, weights for three", func(g *Graph, x *Node) {
+			g.ConvTranspose(x, g.Param("w", Constant(0), 1, 1, 3, 4, 3), nil, Window1D(3, 1, 0, 0))
+		}},
+		{"nothing left", "more padding than pixels", func(g *Graph, x *Node) {
+			g.ConvTranspose(x, g.Param("w", Constant(0), 1, 1, 1, 4, 2), nil, Window1D(1, 1, 4, 4))
+		}},
+		{"concat", "other widths", func(g *Graph, x *Node) { g.Concat(x, g.Input("y", 1, 1, 1, 6, 2)) }},
+		{"bias", "three values for two channels", func(g *Graph, x *Node) { g.Bias(x, g.Param("b", Constant(0), 3)) }},
+	} {
+		g := NewGraph(NewParams(1), false)
+		c.draw(g, g.Input("x", 1, 1, 1, 5, 2))
+		if !errors.Is(g.Err(), astroml.ErrShape) {
+			t.Errorf("%s (%s): error %v, want ErrShape", c.name, c.why, g.Err())
+		}
 	}
 }
 
