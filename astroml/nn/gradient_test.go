@@ -56,6 +56,10 @@ func TestGradientsEqualFiniteDifferences(t *testing.T) {
 			y := g.Conv(x, g.Param("w", Normal(0.5), 1, 1, 1, 3, 2), nil, nil, w1(1, 1, 0, 0), Identity)
 			return g.Concat(g.Activate(y, Tanh), x)
 		}},
+		{"periodic", "copies of a pixel on all axes", []int{2, 2, 3, 4, 2}, func(g *Graph, x *Node) *Node {
+			y := g.Wrap(x, [3][2]int{{1, 0}, {1, 1}, {2, 4}})
+			return g.Conv(y, g.Param("w", Normal(0.3), 2, 3, 3, 2, 3), nil, nil, Window{Stride: [3]int{1, 1, 1}}, Identity)
+		}},
 		{"dense", "one pixel", []int{4, 1, 1, 1, 6}, conv(w1(1, 1, 0, 0), 6, 5, true)},
 		{"residual", "paths join, in Gorgonia's own addition", []int{2, 1, 1, 6, 4}, func(g *Graph, x *Node) *Node {
 			w := g.Param("w", Normal(0.3), 1, 1, 3, 4, 4)
@@ -129,6 +133,45 @@ func TestTransposedConvolutionIsTheAdjoint(t *testing.T) {
 	}
 }
 
+// TestPeriodicConvolutionTurns turns a periodic box: what a convolution makes of
+// it turns with it, bit for bit.
+func TestPeriodicConvolutionTurns(t *testing.T) {
+	const n = 6
+	g := NewGraph(NewParams(1), false)
+	x := g.Input("x", 1, 1, n, n, 2)
+	y := g.Conv(g.Wrap(x, [3][2]int{{}, {1, 1}, {1, 1}}), g.Param("w", Normal(1), 1, 3, 3, 2, 3), nil, nil, Window{Stride: [3]int{1, 1, 1}}, Identity)
+	p, err := Compile(g, nil, y)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := rng.New(1, "box")
+	box := make([]float32, n*n*2)
+	for i := range box {
+		box[i] = float32(r.NormFloat64())
+	}
+	look := func(down, right int) []float32 {
+		in := p.Input("x")
+		for h := range n {
+			for w := range n {
+				to := ((h+down)%n*n + (w+right)%n) * 2
+				copy(in[to:to+2], box[(h*n+w)*2:])
+			}
+		}
+		p.Run()
+		return append([]float32(nil), p.Output(0)...)
+	}
+	still, turned := look(0, 0), look(2, 5)
+	for h := range n {
+		for w := range n {
+			for c := range 3 {
+				if a, b := still[(h*n+w)*3+c], turned[((h+2)%n*n+(w+5)%n)*3+c]; a != b {
+					t.Fatalf("pixel %d, %d: %g, turned %g", h, w, a, b)
+				}
+			}
+		}
+	}
+}
+
 func TestLayersRefuseWrongShapes(t *testing.T) {
 	for _, c := range []struct {
 		name, why string
@@ -141,6 +184,7 @@ func TestLayersRefuseWrongShapes(t *testing.T) {
 			g.ConvTranspose(x, g.Param("w", Constant(0), 1, 1, 1, 4, 2), nil, Window1D(1, 1, 4, 4))
 		}},
 		{"concat", "other widths", func(g *Graph, x *Node) { g.Concat(x, g.Input("y", 1, 1, 1, 6, 2)) }},
+		{"periodic", "more than a box", func(g *Graph, x *Node) { g.Wrap(x, [3][2]int{{}, {}, {6, 0}}) }},
 		{"bias", "three values for two channels", func(g *Graph, x *Node) { g.Bias(x, g.Param("b", Constant(0), 3)) }},
 	} {
 		g := NewGraph(NewParams(1), false)

@@ -7,7 +7,7 @@
 //
 // The operations are Conv, ConvGradX, ConvGradW, SumRows, Activate,
 // ActivateGrad, Moments, Normalize, NormSums, NormalizeGrad, Fold, FoldBias,
-// MaxPool, MaxPoolGrad, MeanPool, Spread, Add, Mul, Bias, Concat, Slice, Reshape, CrossEntropy,
+// MaxPool, MaxPoolGrad, MeanPool, Spread, Add, Mul, Bias, Concat, Slice, Wrap, WrapGrad, Reshape, CrossEntropy,
 // CrossEntropyGrad, SupCon and SupConGrad. Each is pure, and Gorgonia sees
 // their shapes only.
 package nn
