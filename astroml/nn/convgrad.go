@@ -230,14 +230,17 @@ type ConvGradW struct {
 	Window
 }
 
-// shards returns into how many ranges of samples, each with sums of its own,
-// and of weight rows the work is cut. Neither depends on the workers.
-func (c ConvGradW) shards() (samples, rows int) {
-	n, k := c.In[0][0], volume(c.Out[:4])
-	if volume(c.Out) > 1<<15 {
-		return 1, min(16, (k+79)/80)
+// shards returns into how many ranges of rows, each with sums of its own, or
+// else ranges of weights the work is cut. Ranges of rows read the data once, but
+// need as many sums: they must not take more memory than the data. Neither
+// depends on the workers.
+func (c ConvGradW) shards() (rows, weights int) {
+	sums, k := volume(c.Out), volume(c.Out[:4])
+	rows = min(16, volume(c.In[1][:4])/512)
+	if rows >= 4 && rows*sums <= volume(c.In[0])+volume(c.In[1])+1<<18 {
+		return rows, 1
 	}
-	return min(n, 16), 1
+	return 1, min(16, (k+79)/80)
 }
 
 func (c ConvGradW) scratch() int {
@@ -260,48 +263,42 @@ func (c ConvGradW) bind(b binding) func() {
 	o := axes(c.In[1])
 	k := volume(c.Out[:4])
 	shards, cuts := c.shards()
-	per := (n + shards - 1) / shards
 	p := &kernel.Product{
 		Width: o[2], AStep: c.Stride[2] * ci, CStep: co, KL: c.Kernel[2] * ci, N: co,
-		ALine: lines(per, pd.out, o, c.Stride, [3]int{}, ci),
-		CLine: lines(per, o, o, [3]int{1, 1, 1}, [3]int{}, co),
+		ALine: lines(n, pd.out, o, c.Stride, [3]int{}, ci),
+		CLine: lines(n, o, o, [3]int{1, 1, 1}, [3]int{}, co),
 		Seg:   segments(c.Kernel, pd.out, ci),
 	}
 	sums, pads := b.out, b.tmp
 	if shards > 1 {
 		sums, pads = b.tmp[:shards*k*co], b.tmp[shards*k*co:]
 	}
-	rows, size, from := volume(o[:]), pd.size(), volume(pd.in[:])*ci
+	rows, size, from := n*volume(o[:]), pd.size(), volume(pd.in[:])*ci
+	a := x
+	if pd.in != pd.out {
+		a = pads
+	}
 	padAll := func(i, _ int) { pd.group(pads[i*size:], x[i*from:(i+1)*from], 1) }
 	run := func(task, _ int) {
 		s, cut := task/cuts, task%cuts
-		first := s * per
-		samples := min(per, n-first)
 		dw := sums[s*k*co : (s+1)*k*co]
 		lo, hi := k*cut/cuts, k*(cut+1)/cuts
 		clear(dw[lo*co : hi*co])
-		if samples <= 0 {
-			return
-		}
-		a := x[first*from:]
-		if pd.in != pd.out {
-			a = pads[first*size:]
-			if cuts == 1 {
-				pd.group(a, x[first*from:], samples)
-			}
-		}
-		p.Weights(dw, a, dy[first*rows*co:], 0, samples*rows, lo, hi)
+		p.Weights(dw, a, dy, rows*s/shards, rows*(s+1)/shards, lo, hi)
 	}
+	total := each(b.workers, len(b.out), func(lo, hi int) {
+		copy(b.out[lo:hi], sums[lo:hi])
+		for s := 1; s < shards; s++ {
+			kernel.Axpy(b.out[lo:hi], 1, sums[s*k*co+lo:s*k*co+hi])
+		}
+	})
 	return func() {
-		if cuts > 1 && pd.in != pd.out {
+		if pd.in != pd.out {
 			b.workers.Run(n, padAll)
 		}
 		b.workers.Run(shards*cuts, run)
 		if shards > 1 {
-			copy(b.out, sums[:k*co])
-			for s := 1; s < shards; s++ {
-				kernel.Axpy(b.out, 1, sums[s*k*co:(s+1)*k*co])
-			}
+			total()
 		}
 	}
 }

@@ -44,6 +44,8 @@ var benchConvs = []conv{
 	{name: "1d/3x512-512/k5", batch: 64, depth: 1, height: 1, width: 3, kd: 1, kh: 1, kw: 5, stride: 1, cin: 512, cout: 512},
 	{name: "dense/1536-256", batch: 1, depth: 1, height: 1, width: 256, kd: 1, kh: 1, kw: 1, stride: 1, cin: 1536, cout: 256},
 	{name: "2d/64x64x64-64/k3", batch: 4, depth: 1, height: 64, width: 64, kd: 1, kh: 3, kw: 3, stride: 1, cin: 64, cout: 64},
+	{name: "2d/64x64x128-64/k3", batch: 2, depth: 1, height: 64, width: 64, kd: 1, kh: 3, kw: 3, stride: 1, cin: 128, cout: 64},
+	{name: "2d/64x64x64-32/k3", batch: 4, depth: 1, height: 64, width: 64, kd: 1, kh: 3, kw: 3, stride: 1, cin: 64, cout: 32},
 	{name: "2d/64x64x1-32/k3", batch: 4, depth: 1, height: 64, width: 64, kd: 1, kh: 3, kw: 3, stride: 1, cin: 1, cout: 32},
 	{name: "3d/32x32x32x32-32/k3", batch: 1, depth: 32, height: 32, width: 32, kd: 3, kh: 3, kw: 3, stride: 1, cin: 32, cout: 32},
 	{name: "3d/32x32x32x1-32/k3", batch: 1, depth: 32, height: 32, width: 32, kd: 3, kh: 3, kw: 3, stride: 1, cin: 1, cout: 32},

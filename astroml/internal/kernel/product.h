@@ -346,7 +346,7 @@ static void copy_columns(float *copy, const float *y, const ptrdiff_t *ry, ptrdi
 #define CHUNK 24
 
 /* From so many columns on packing pays. */
-#define MANY 128
+#define MANY 64
 
 /* wide_block adds what a block of rows contributes to taps rows of dw. */
 static void wide_block(const struct product *p, float *dw, const float *a, const float *y, const struct rows *r,
