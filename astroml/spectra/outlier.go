@@ -20,8 +20,8 @@ const (
 	smeared         // with lines broader than any
 )
 
-// spoil turns a spectrum into one that is of no class, the other spectrum, of
-// flux alone, serving in blends: from such the network learns what the classes
+// spoil turns a spectrum into one that is of no class; other is the flux of
+// another, for blends and splices. From such the network learns what the classes
 // are not (outlier exposure, Hendrycks et al. 2019, arXiv:1812.04606).
 func spoil(kind int, flux, ivar, other []float32, r *rand.Rand) {
 	m := len(flux)

@@ -114,12 +114,15 @@ func (c *Classifier) sweepTogether(ctx context.Context, n int, lay layer, take t
 // sweepApart runs the network over spectra from to n-1, each worker with a plan
 // of its own.
 func (c *Classifier) sweepApart(ctx context.Context, from, n int, lay layer, take taker) error {
+	if from == n {
+		return ctx.Err()
+	}
 	size := batch
 	if n-from < batch {
 		size = 1
 	}
 	tasks := (n - from + size - 1) / size
-	seats := make([]*seat, max(1, min(c.cfg.Threads, tasks)))
+	seats := make([]*seat, min(c.cfg.Threads, tasks))
 	for i := range seats {
 		s, err := c.sit(size)
 		if err != nil {

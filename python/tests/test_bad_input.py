@@ -62,6 +62,7 @@ def test_training(spectra, why, error, message, call):
         (dict(learn_rate=-1.0), "learn_rate -1"),
         (dict(pretrain="x"), 'pretrain "x"'),
         (dict(class_weight="x"), 'class_weight "x"'),
+        (dict(exposure=1.0), "exposure 1"),
     ],
 )
 def test_options(spectra, option, message):
