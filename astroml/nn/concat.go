@@ -6,7 +6,6 @@ import (
 	"gorgonia.org/gorgonia"
 
 	"github.com/goastroml/goastroml/astroml"
-	"github.com/goastroml/goastroml/astroml/internal/kernel"
 )
 
 // Concat is the channels of two arrays side by side.
@@ -52,11 +51,32 @@ func (c Concat) bind(b binding) func() {
 	})
 }
 
-// Slice is a range of channels, from First on: what Concat's gradient is made
-// of.
+// Slice is a range of channels, from First on.
 type Slice struct {
 	spec
 	First int
+}
+
+// Slice draws so many channels of x, from first on.
+func (g *Graph) Slice(x *Node, first, channels int) *Node {
+	if g.err != nil {
+		return nil
+	}
+	out := append([]int(nil), x.Shape()...)
+	last := len(out) - 1
+	if last < 0 || first < 0 || channels < 1 || first+channels > out[last] {
+		return g.fail("channels %d to %d of %v: %w", first, first+channels, x.Shape(), astroml.ErrShape)
+	}
+	out[last] = channels
+	return g.apply(Slice{shapes(fmt.Sprint("slice", first), out, x), first}, x)
+}
+
+func (s Slice) DiffWRT(n int) []bool { return all(n) }
+
+// SymDiff puts dy in its place.
+func (s Slice) SymDiff(in gorgonia.Nodes, _, dy *Node) (gorgonia.Nodes, error) {
+	var q sequence
+	return gorgonia.Nodes{q.apply(Place{shapes(fmt.Sprint("place", s.First), in[0].Shape(), dy), s.First}, dy)}, q.err
 }
 
 func (s Slice) bind(b binding) func() {
@@ -67,6 +87,22 @@ func (s Slice) bind(b binding) func() {
 	})
 }
 
+// Place is the gradient of Slice: channels from First on, zeros beside them.
+type Place struct {
+	spec
+	First int
+}
+
+func (p Place) bind(b binding) func() {
+	last := len(p.Out) - 1
+	n, m := p.Out[last], p.In[0][last]
+	return b.rows(len(b.out)/n, n, func(i int) {
+		row := b.out[i*n : (i+1)*n]
+		clear(row[:p.First])
+		clear(row[p.First+copy(row[p.First:], b.in[0][i*m:(i+1)*m]):])
+	})
+}
+
 // rows runs f over n rows of c values, in parallel.
 func (b binding) rows(n, c int, f func(i int)) func() {
 	tasks, rows := chunks(n, c)
@@ -74,40 +110,6 @@ func (b binding) rows(n, c int, f func(i int)) func() {
 		for i := task * rows; i < min(n, (task+1)*rows); i++ {
 			f(i)
 		}
-	}
-	return func() { b.workers.Run(tasks, run) }
-}
-
-// Bias is x plus one value a channel.
-type Bias struct{ spec }
-
-// Bias draws x + b, b (C) of one value a channel.
-func (g *Graph) Bias(x, b *Node) *Node {
-	if g.err != nil {
-		return nil
-	}
-	xs, bs := x.Shape(), b.Shape()
-	if len(xs) == 0 || len(bs) != 1 || bs[0] != xs[len(xs)-1] {
-		return g.fail("bias of %v for %v: %w", bs, xs, astroml.ErrShape)
-	}
-	return g.apply(Bias{shapes("bias", xs, x, b)}, x, b)
-}
-
-func (a Bias) inPlace() int         { return 0 }
-func (a Bias) DiffWRT(n int) []bool { return all(n) }
-
-// SymDiff returns dy, and its sum over all axes but the last.
-func (a Bias) SymDiff(in gorgonia.Nodes, _, dy *Node) (gorgonia.Nodes, error) {
-	var s sequence
-	return gorgonia.Nodes{dy, s.apply(SumRows{shapes("sumrows", in[1].Shape(), dy)}, dy)}, s.err
-}
-
-func (a Bias) bind(b binding) func() {
-	c := a.In[1][0]
-	tasks, rows := chunks(len(b.out)/c, c)
-	run := func(task, _ int) {
-		lo, hi := task*rows*c, min(len(b.out), (task+1)*rows*c)
-		kernel.Bias(b.out[lo:hi], b.in[0][lo:hi], b.in[1], c, Identity)
 	}
 	return func() { b.workers.Run(tasks, run) }
 }

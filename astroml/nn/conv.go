@@ -14,11 +14,13 @@ type Act = kernel.Act
 
 // The activation functions.
 const (
-	Identity = kernel.Identity
-	ReLU     = kernel.ReLU
-	GELU     = kernel.GELU
-	SiLU     = kernel.SiLU
-	Tanh     = kernel.Tanh
+	Identity  = kernel.Identity
+	ReLU      = kernel.ReLU
+	LeakyReLU = kernel.LeakyReLU
+	GELU      = kernel.GELU
+	SiLU      = kernel.SiLU
+	Tanh      = kernel.Tanh
+	Sigmoid   = kernel.Sigmoid
 )
 
 // Window is how a convolution or a pooling slides over D, H and W.

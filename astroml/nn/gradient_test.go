@@ -76,6 +76,24 @@ func TestGradientsEqualFiniteDifferences(t *testing.T) {
 		{"batch norm, silu", "an activation after it", []int{3, 1, 1, 5, 4}, func(g *Graph, x *Node) *Node {
 			return g.ConvNorm("c", x, w1(3, 1, 1, 1), 3, Normal(0.5), false, SiLU)
 		}},
+		{"batch norm, relu", "an activation within it", []int{3, 1, 1, 5, 4}, func(g *Graph, x *Node) *Node {
+			return g.ConvNorm("c", x, w1(3, 1, 1, 1), 3, Normal(0.5), false, LeakyReLU)
+		}},
+		{"sample bias", "one value a sample and channel", []int{2, 1, 2, 3, 4}, func(g *Graph, x *Node) *Node {
+			return g.Activate(g.Bias(g.Mul(x, x), g.Activate(g.MeanPool(x), Sigmoid)), Tanh)
+		}},
+		{"upsample", "different factors", []int{2, 2, 1, 3, 3}, func(g *Graph, x *Node) *Node {
+			y := g.Upsample(g.Mul(x, x), [3]int{1, 2, 3})
+			return g.Mul(y, g.Param("w", Normal(1), 2, 2, 2, 9, 3))
+		}},
+		{"group norm", "moments of samples, over two channels", []int{3, 1, 2, 5, 6}, func(g *Graph, x *Node) *Node {
+			y := g.GroupNorm("n", x, 3, SiLU)
+			return g.Mul(g.Activate(y, Tanh), x)
+		}},
+		{"layer norm", "one group", []int{2, 1, 1, 1, 6}, func(g *Graph, x *Node) *Node { return g.GroupNorm("n", x, 1, Identity) }},
+		{"slices", "channels apart, a stretch of them twice", []int{2, 1, 1, 3, 5}, func(g *Graph, x *Node) *Node {
+			return g.Concat(g.Mul(g.Slice(x, 0, 2), g.Slice(x, 1, 2)), g.Activate(g.Slice(x, 3, 2), LeakyReLU))
+		}},
 		{"max pool", "overlapping windows", []int{2, 1, 1, 9, 3}, func(g *Graph, x *Node) *Node {
 			y := g.Conv(x, g.Param("w", Normal(0.5), 1, 1, 1, 3, 3), nil, nil, w1(1, 1, 0, 0), Identity)
 			return g.MaxPool(y, w1(5, 1, 2, 2))

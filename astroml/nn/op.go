@@ -125,9 +125,12 @@ func chunks(n, c int) (tasks, rows int) {
 	return (n + rows - 1) / rows, rows
 }
 
+// tasksOf returns into how many tasks n values are cut.
+func tasksOf(n int) int { return (n + block - 1) / block }
+
 // each runs f over [lo, hi) ranges of n values, in parallel.
 func each(w *kernel.Workers, n int, f func(lo, hi int)) func() {
-	tasks := (n + block - 1) / block
+	tasks := tasksOf(n)
 	run := func(task, _ int) { f(task*block, min(n, (task+1)*block)) }
 	return func() { w.Run(tasks, run) }
 }

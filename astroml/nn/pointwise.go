@@ -26,13 +26,13 @@ func (g *Graph) Activate(x *Node, act Act) *Node {
 func (a Activate) inPlace() int         { return 0 }
 func (a Activate) DiffWRT(n int) []bool { return all(n) }
 
-// SymDiff returns act'(x)·dy. ReLU and Tanh know it from y, so that x need not
-// be kept.
+// SymDiff returns act'(x)·dy, from y where that is enough, so that x need not be
+// kept.
 func (a Activate) SymDiff(in gorgonia.Nodes, y, dy *Node) (gorgonia.Nodes, error) {
 	var s sequence
-	v := in[0]
-	if a.Act == ReLU || a.Act == Tanh {
-		v = y
+	v := y
+	if a.Act.NeedsX() {
+		v = in[0]
 	}
 	return gorgonia.Nodes{s.apply(ActivateGrad{shapes(fmt.Sprintf("activategrad%v", a.Act), dy.Shape(), v, dy), a.Act}, v, dy)}, s.err
 }
@@ -43,8 +43,8 @@ func (a Activate) bind(b binding) func() {
 	})
 }
 
-// ActivateGrad is the gradient of Activate, of inputs y (ReLU, Tanh) or x (the
-// others) and dy.
+// ActivateGrad is the gradient of Activate, of inputs y, or x if the activation
+// needs it, and dy.
 type ActivateGrad struct {
 	spec
 	Act Act
@@ -146,11 +146,11 @@ func (r Reshape) bind(b binding) func() {
 	return func() { copy(b.out, b.in[0]) }
 }
 
-// SumRows is the sum over all axes but the last.
+// SumRows is the sum over the leading axes, those that the result does not have.
 type SumRows struct{ spec }
 
 func (s SumRows) scratch() int {
-	c := s.Out[len(s.Out)-1]
+	c := volume(s.Out)
 	n, _ := chunks(volume(s.In[0])/c, c)
 	return n * c
 }

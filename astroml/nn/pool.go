@@ -61,8 +61,11 @@ func (m MaxPoolGrad) bind(b binding) func() {
 	return func() { b.workers.Run(n, run) }
 }
 
-// MeanPool is the mean over D, H and W.
-type MeanPool struct{ spec }
+// PixelSum is Scale times the sum over D, H and W.
+type PixelSum struct {
+	spec
+	Scale float32
+}
 
 // MeanPool draws the mean over D, H and W: (N,1,1,1,C).
 func (g *Graph) MeanPool(x *Node) *Node {
@@ -70,40 +73,46 @@ func (g *Graph) MeanPool(x *Node) *Node {
 		return nil
 	}
 	s := x.Shape()
-	return g.apply(MeanPool{shapes("meanpool", []int{s[0], 1, 1, 1, s[4]}, x)}, x)
+	return g.apply(pixelSum(x, 1/float32(volume(s[1:4]))), x)
 }
 
-func (m MeanPool) DiffWRT(n int) []bool { return all(n) }
+func pixelSum(x *Node, scale float32) PixelSum {
+	s := x.Shape()
+	return PixelSum{shapes(fmt.Sprint("pixelsum", scale), []int{s[0], 1, 1, 1, s[4]}, x), scale}
+}
+
+func (p PixelSum) DiffWRT(n int) []bool { return all(n) }
 
 // SymDiff spreads dy over the pixels.
-func (m MeanPool) SymDiff(in gorgonia.Nodes, _, dy *Node) (gorgonia.Nodes, error) {
+func (p PixelSum) SymDiff(in gorgonia.Nodes, _, dy *Node) (gorgonia.Nodes, error) {
 	var s sequence
-	return gorgonia.Nodes{s.apply(Spread{shapes("spread", in[0].Shape(), dy)}, dy)}, s.err
+	return gorgonia.Nodes{s.apply(Spread{shapes(fmt.Sprint("spread", p.Scale), in[0].Shape(), dy), p.Scale}, dy)}, s.err
 }
 
-func (m MeanPool) bind(b binding) func() {
-	n, c := m.Out[0], m.Out[4]
+func (p PixelSum) bind(b binding) func() {
+	n, c := p.Out[0], p.Out[4]
 	from := len(b.in[0]) / n
-	scale := float32(c) / float32(from)
 	run := func(i, _ int) {
 		y := b.out[i*c : (i+1)*c]
 		clear(y)
 		kernel.Sums(y, b.in[0][i*from:(i+1)*from], c)
-		kernel.Scale(y, y, scale)
+		kernel.Scale(y, y, p.Scale)
 	}
 	return func() { b.workers.Run(n, run) }
 }
 
-// Spread is the gradient of MeanPool: dy divided among the pixels.
-type Spread struct{ spec }
+// Spread is the gradient of PixelSum: Scale times dy for each pixel.
+type Spread struct {
+	spec
+	Scale float32
+}
 
 func (s Spread) bind(b binding) func() {
 	n, c := s.Out[0], s.Out[4]
 	to := len(b.out) / n
-	scale := float32(c) / float32(to)
 	run := func(i, _ int) {
 		y := b.out[i*to : (i+1)*to]
-		kernel.Scale(y[:c], b.in[0][i*c:(i+1)*c], scale)
+		kernel.Scale(y[:c], b.in[0][i*c:(i+1)*c], s.Scale)
 		for j := c; j < to; j += c {
 			copy(y[j:j+c], y[:c])
 		}

@@ -112,6 +112,7 @@ func BenchmarkLoops(b *testing.B) {
 	s := slices.Clone(p)
 	pool := Pool{In: [3]int{1, 1, 512}, Out: [3]int{1, 1, 170}, Kernel: [3]int{1, 1, 3}, Stride: [3]int{1, 1, 3}, C: c}
 	z := make([]float32, 170*c)
+	norm := NormBackward{Scale: p, Shift: p, Act: ReLU, Mean: p, IStd: p}
 	for _, l := range []struct {
 		name string
 		f    func()
@@ -126,11 +127,11 @@ func BenchmarkLoops(b *testing.B) {
 		{"ActivateGrad/GELU", func() { ActivateGrad(y, x, nil, x, GELU) }},
 		{"Bias/ReLU", func() { Bias(y, x, p, c, ReLU) }},
 		{"Affine/ReLU", func() { Affine(y, x, p, p, c, ReLU) }},
-		{"Affine2", func() { Affine2(y, x, x, p, p, p, c) }},
+		{"Norm/Grad", func() { norm.Grad(y, x, x, p, p, p) }},
 		{"Sums", func() { Sums(s, x, c) }},
 		{"Moments", func() { Moments(s, s, x, c) }},
 		{"Moments/16", func() { Moments(s[:16], s[16:32], x, 16) }},
-		{"NormSums", func() { NormSums(s, s, x, x, p, p, c) }},
+		{"Norm/Sums", func() { norm.Sums(s, s, x, x) }},
 		{"SumSquares", func() { SumSquares(x) }},
 		{"AdamW", func() { AdamW{1e-3, 0.9, 0.99, 1e-8, 0.1, 1, 1}.Step(y, y, y, x, 1) }},
 		{"Max", func() { pool.Max(z, x) }},

@@ -58,13 +58,15 @@ static inline void call_affine(const struct kernels *k, float *y, const float *x
 }
 
 static inline void call_norm_sums(const struct kernels *k, float *sdy, float *sdyx, const float *dy, const float *x,
-	const float *mean, const float *istd, ptrdiff_t len, ptrdiff_t c) {
-	k->norm_sums(sdy, sdyx, dy, x, mean, istd, len, c);
+	const float *scale, const float *shift, int act, const float *mean, const float *istd, ptrdiff_t len, ptrdiff_t c) {
+	struct norm n = {.scale = scale, .shift = shift, .act = act, .mean = mean, .istd = istd};
+	k->norm_sums(sdy, sdyx, dy, x, &n, len, c);
 }
 
-static inline void call_affine2(const struct kernels *k, float *dst, const float *x, const float *y, const float *a,
-	const float *b, const float *d, ptrdiff_t len, ptrdiff_t c) {
-	k->affine2(dst, x, y, a, b, d, len, c);
+static inline void call_norm_grad(const struct kernels *k, float *dx, const float *dy, const float *x,
+	const float *scale, const float *shift, int act, const float *a, const float *b, const float *d, ptrdiff_t len, ptrdiff_t c) {
+	struct norm n = {.scale = scale, .shift = shift, .act = act, .a = a, .b = b, .d = d};
+	k->norm_grad(dx, dy, x, &n, len, c);
 }
 
 static inline void call_add(const struct kernels *k, float *dst, const float *x, const float *y, ptrdiff_t len) {

@@ -111,28 +111,36 @@ INLINE vec normal(vec x, vec *e) {
 	return pick(t < 0.9f, FMA(core(z), SPLAT(0.5f), SPLAT(0.5f)), pick(z < 0, half, 1.0f - half));
 }
 
+#define LEAK 0.2f /* the slope of the leaky ReLU below zero */
+
 /* activated is act(x). */
 INLINE vec activated(vec x, int act) {
 	vec e;
 	switch (act) {
 	case RELU:
 		return MAX(SPLAT(0.0f), x);
+	case LEAKY_RELU:
+		return MAX(LEAK * x, x);
 	case GELU:
 		return x * normal(x, &e);
 	case SILU:
 		return x / (1.0f + vexp(-x));
 	case TANH:
 		return vtanh(x);
+	case SIGMOID:
+		return 1.0f / (1.0f + vexp(-x));
 	}
 	return x;
 }
 
-/* slope is act'(x), where y = act(x). ReLU and tanh look at y, the others at x. */
+/* slope is act'(x), where y = act(x). GELU and SiLU look at x, the others at y. */
 INLINE vec slope(vec x, vec y, int act) {
 	vec e;
 	switch (act) {
 	case RELU:
 		return (vec)(~(y <= 0) & (ivec)SPLAT(1.0f));
+	case LEAKY_RELU:
+		return pick(y <= 0, SPLAT(LEAK), SPLAT(1.0f));
 	case GELU:
 		y = normal(x, &e);
 		return FMA(x * 0x1.988454p-2f, e, y); /* 1/√2π */
@@ -145,6 +153,8 @@ INLINE vec slope(vec x, vec y, int act) {
 	}
 	case TANH:
 		return 1.0f - y * y;
+	case SIGMOID:
+		return y * (1.0f - y);
 	}
 	return SPLAT(1.0f);
 }

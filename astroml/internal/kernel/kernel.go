@@ -37,8 +37,8 @@ type set interface {
 	sums(dst, x []float32, c int)
 	moments(mean, m2, x []float32, c int)
 	affine(y, x, scale, shift []float32, c int, act Act)
-	normSums(sdy, sdyx, dy, x, mean, istd []float32, c int)
-	affine2(dst, x, y, a, b, d []float32, c int)
+	normSums(sdy, sdyx, dy, x []float32, n NormBackward)
+	normGrad(dx, dy, x, a, b, d []float32, n NormBackward)
 
 	add(dst, x, y []float32)
 	mul(dst, x, y []float32)

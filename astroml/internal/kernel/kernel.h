@@ -9,7 +9,7 @@
 
 #pragma GCC visibility push(hidden)
 
-enum { IDENTITY, RELU, GELU, SILU, TANH };
+enum { IDENTITY, RELU, LEAKY_RELU, GELU, SILU, TANH, SIGMOID };
 
 /* Product of product.go. */
 struct product {
@@ -28,6 +28,12 @@ struct pool {
 /* AdamW of loops.go. */
 struct adamw {
 	float learn_rate, beta1, beta2, eps, weight_decay, correct1, correct2;
+};
+
+/* NormBackward of loops.go. */
+struct norm {
+	const float *scale, *shift, *mean, *istd, *a, *b, *d;
+	int act;
 };
 
 /* Weight of spectrum.go. */
@@ -52,10 +58,8 @@ struct kernels {
 	void (*sums)(float *dst, const float *x, ptrdiff_t len, ptrdiff_t c);
 	void (*moments)(float *mean, float *m2, const float *x, ptrdiff_t len, ptrdiff_t c);
 	void (*affine)(float *y, const float *x, const float *scale, const float *shift, ptrdiff_t len, ptrdiff_t c, int act);
-	void (*norm_sums)(float *sdy, float *sdyx, const float *dy, const float *x, const float *mean, const float *istd,
-		ptrdiff_t len, ptrdiff_t c);
-	void (*affine2)(float *dst, const float *x, const float *y, const float *a, const float *b, const float *d,
-		ptrdiff_t len, ptrdiff_t c);
+	void (*norm_sums)(float *sdy, float *sdyx, const float *dy, const float *x, const struct norm *n, ptrdiff_t len, ptrdiff_t c);
+	void (*norm_grad)(float *dx, const float *dy, const float *x, const struct norm *n, ptrdiff_t len, ptrdiff_t c);
 
 	void (*add)(float *dst, const float *x, const float *y, ptrdiff_t len);
 	void (*mul)(float *dst, const float *x, const float *y, ptrdiff_t len);

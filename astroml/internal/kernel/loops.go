@@ -6,11 +6,13 @@ import "fmt"
 type Act int
 
 const (
-	Identity Act = iota
-	ReLU         // max(x, 0); NaN stays NaN
-	GELU         // x·Φ(x), exact, by the error function (Hendrycks & Gimpel 2016, arXiv:1606.08415)
-	SiLU         // x/(1+exp(-x)) (same paper, section 2)
-	Tanh         // tanh(x)
+	Identity  Act = iota
+	ReLU          // max(x, 0); NaN stays NaN
+	LeakyReLU     // x, or x/5 where that is larger
+	GELU          // x·Φ(x), exact, by the error function (Hendrycks & Gimpel 2016, arXiv:1606.08415)
+	SiLU          // x/(1+exp(-x)) (same paper, section 2)
+	Tanh          // tanh(x)
+	Sigmoid       // 1/(1+exp(-x))
 )
 
 // lengths panics unless all slices are as long as the first one. A nil slice
@@ -49,14 +51,17 @@ func Activate(y, x []float32, act Act) {
 	current.activate(y, x, act)
 }
 
-// ActivateGrad computes dx = dy · act'(x), where y = act(x). ReLU and Tanh need
-// y only, GELU and SiLU x only, Identity neither: the other may be nil. dx may
-// be dy.
+// NeedsX reports whether the slope of the activation is known from its argument
+// only; that of the others is known from its value.
+func (a Act) NeedsX() bool { return a == GELU || a == SiLU }
+
+// ActivateGrad computes dx = dy · act'(x), where y = act(x). Activations that
+// NeedsX want x only, the others y only, Identity neither: what is not wanted
+// may be nil. dx may be dy.
 func ActivateGrad(dx, x, y, dy []float32, act Act) {
 	lengths("ActivateGrad", dx, x, y, dy)
 	if len(dy) != len(dx) ||
-		(act == GELU || act == SiLU) && len(x) != len(dx) ||
-		(act == ReLU || act == Tanh) && len(y) != len(dx) {
+		act != Identity && (act.NeedsX() && len(x) != len(dx) || !act.NeedsX() && len(y) != len(dx)) {
 		panic(fmt.Sprintf("kernel: ActivateGrad: activation %d of %d floats lacks an argument", act, len(dx)))
 	}
 	current.activateGrad(dx, x, y, dy, act)
@@ -85,20 +90,29 @@ func Affine(y, x, scale, shift []float32, c int, act Act) {
 	current.affine(y, x, scale, shift, c, act)
 }
 
-// NormSums adds Σ dy to sdy and Σ dy·(x-mean)·istd to sdyx, by channel: the two
-// sums of the gradient of a normalisation.
-func NormSums(sdy, sdyx, dy, x, mean, istd []float32, c int) {
-	lengths("NormSums", dy, x)
-	channels("NormSums", x, c, sdy, sdyx, mean, istd)
-	current.normSums(sdy, sdyx, dy, x, mean, istd, c)
+// NormBackward is a normalisation y = act(Scale·x + Shift) whose gradient is
+// wanted: one value a channel.
+type NormBackward struct {
+	Scale, Shift []float32
+	Act          Act
+	Mean, IStd   []float32 // of the values that were normalised: mean and 1/σ
 }
 
-// Affine2 computes dst = a·x + b·y + d with one a, b and d a channel. dst may
-// be x or y.
-func Affine2(dst, x, y, a, b, d []float32, c int) {
-	lengths("Affine2", dst, x, y)
-	channels("Affine2", x, c, a, b, d)
-	current.affine2(dst, x, y, a, b, d, c)
+// Sums adds Σ dz to sdz and Σ dz·(x-Mean)·IStd to sdzx, by channel, where
+// dz = dy·act'(Scale·x + Shift): the two sums of the gradient of a
+// normalisation.
+func (n NormBackward) Sums(sdz, sdzx, dy, x []float32) {
+	lengths("NormBackward", dy, x)
+	channels("NormBackward", x, len(n.Scale), n.Shift, n.Mean, n.IStd, sdz, sdzx)
+	current.normSums(sdz, sdzx, dy, x, n)
+}
+
+// Grad computes dx = a·dz + b·x + d with one a, b and d a channel and dz as in
+// Sums. dx may be dy or x.
+func (n NormBackward) Grad(dx, dy, x, a, b, d []float32) {
+	lengths("NormBackward", dx, dy, x)
+	channels("NormBackward", x, len(n.Scale), n.Shift, a, b, d)
+	current.normGrad(dx, dy, x, a, b, d, n)
 }
 
 // Add computes dst = x + y. dst may be x or y.

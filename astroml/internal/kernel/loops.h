@@ -39,7 +39,7 @@ static void activate(float *y, const float *x, ptrdiff_t len, int act) {
 static void activate_grad(float *dx, const float *x, const float *y, const float *dy, ptrdiff_t len, int act) {
 	if (act != GELU && act != SILU)
 		x = dy; /* not looked at, but may be NULL */
-	if (act != RELU && act != TANH)
+	if (act == IDENTITY || x != dy)
 		y = dy;
 	EACH(i, len) put(dx + i, get(dy + i, left) * slope(get(x + i, left), get(y + i, left), act), left);
 }
@@ -123,51 +123,81 @@ static void affine(float *y, const float *x, const float *scale, const float *sh
 		put(y + i, activated(FMA(get(x + i, left), get(scale + j, left), get(shift + j, left)), act), left);
 }
 
-static void affine2(float *dst, const float *x, const float *y, const float *a, const float *b, const float *d,
-	ptrdiff_t len, ptrdiff_t c) {
-	float buf[3][PERIOD];
+/* through is dy·act'(scale·x + shift). */
+INLINE vec through(vec dy, vec x, vec scale, vec shift, int act) {
+	if (act == IDENTITY)
+		return dy;
+	vec z = FMA(x, scale, shift);
+	return dy * slope(z, act == TANH || act == SIGMOID ? activated(z, act) : z, act);
+}
+
+INLINE void norm_grad_act(float *dx, const float *dy, const float *x, const struct norm *n, ptrdiff_t len, ptrdiff_t c, int act) {
+	float buf[5][PERIOD];
 	ptrdiff_t period = period_of(c);
-	a = spread(buf[0], a, c, period);
-	b = spread(buf[1], b, c, period);
-	d = spread(buf[2], d, c, period);
+	const float *a = spread(buf[0], n->a, c, period), *b = spread(buf[1], n->b, c, period), *d = spread(buf[2], n->d, c, period);
+	const float *scale = spread(buf[3], n->scale, c, period), *shift = spread(buf[4], n->shift, c, period);
 	EACH_ROW(i, j, len, period) {
-		vec v = FMA(get(y + i, left), get(b + j, left), get(d + j, left));
-		put(dst + i, FMA(get(x + i, left), get(a + j, left), v), left);
+		vec v = get(x + i, left);
+		vec dz = through(get(dy + i, left), v, get(scale + j, left), get(shift + j, left), act);
+		put(dx + i, FMA(dz, get(a + j, left), FMA(v, get(b + j, left), get(d + j, left))), left);
 	}
 }
 
+/* BY_ACT calls f, which is inlined, once for each of the activations that
+ * follow a normalisation. */
+#define BY_ACT(act, f) \
+	switch (act) { \
+	case IDENTITY: f(IDENTITY); break; \
+	case RELU: f(RELU); break; \
+	case LEAKY_RELU: f(LEAKY_RELU); break; \
+	case SILU: f(SILU); break; \
+	default: f(act); \
+	}
+
+static void norm_grad(float *dx, const float *dy, const float *x, const struct norm *n, ptrdiff_t len, ptrdiff_t c) {
+#define X(ACT) norm_grad_act(dx, dy, x, n, len, c, ACT)
+	BY_ACT(n->act, X)
+#undef X
+}
+
 /* What a reduction sums over the rows of x. */
-enum { VALUES, SQUARES, GRADIENTS }; /* x; (x-mean)²; dy and dy·(x-mean) */
+enum { VALUES, SQUARES, GRADIENTS }; /* x; (x-mean)²; dz and dz·(x-mean) */
 
 /* Rows that are summed before they are added to a total, so that rounding
  * errors grow with the number of blocks and not with that of rows. */
 #define SUMMED 128
 
 /* reduce_rows adds rows of period floats to s0 and, for gradients, times istd to s1. */
-INLINE void reduce_rows(int what, float *s0, float *s1, const float *dy, const float *x, const float *mean,
-	const float *istd, ptrdiff_t rows, ptrdiff_t period) {
+INLINE void reduce_rows(int what, int act, float *s0, float *s1, const float *dy, const float *x, const struct norm *n,
+	ptrdiff_t rows, ptrdiff_t period) {
 	for (ptrdiff_t j = 0; j < period; j += 4 * LANES) {
-		vec a0[4], a1[4], mid[4];
+		vec a0[4], a1[4], mid[4], scale[4], shift[4];
 		UNROLL for (int q = 0; q < 4; q++) {
-			a0[q] = a1[q] = mid[q] = (vec){0};
-			ptrdiff_t left = period - j - q * LANES;
-			if (what != VALUES && left > 0)
-				mid[q] = get(mean + j + q * LANES, left);
+			a0[q] = a1[q] = mid[q] = scale[q] = shift[q] = (vec){0};
+			ptrdiff_t i = j + q * LANES, left = period - i;
+			if (left <= 0)
+				continue;
+			if (what != VALUES)
+				mid[q] = get(n->mean + i, left);
+			if (what == GRADIENTS && act != IDENTITY) {
+				scale[q] = get(n->scale + i, left);
+				shift[q] = get(n->shift + i, left);
+			}
 		}
 		for (ptrdiff_t r = 0; r < rows; r++) {
 			UNROLL for (int q = 0; q < 4; q++) {
 				ptrdiff_t i = r * period + j + q * LANES, left = period - j - q * LANES;
 				if (left <= 0)
 					break;
-				vec v = get(x + i, left) - mid[q];
+				vec v = get(x + i, left), u = v - mid[q];
 				if (what == VALUES) {
 					a0[q] += v;
 				} else if (what == SQUARES) {
-					a0[q] = FMA(v, v, a0[q]);
+					a0[q] = FMA(u, u, a0[q]);
 				} else {
-					vec d = get(dy + i, left);
-					a0[q] += d;
-					a1[q] = FMA(d, v, a1[q]);
+					vec dz = through(get(dy + i, left), v, scale[q], shift[q], act);
+					a0[q] += dz;
+					a1[q] = FMA(dz, u, a1[q]);
 				}
 			}
 		}
@@ -177,26 +207,32 @@ INLINE void reduce_rows(int what, float *s0, float *s1, const float *dy, const f
 				break;
 			put(s0 + i, get(s0 + i, left) + a0[q], left);
 			if (what == GRADIENTS)
-				put(s1 + i, FMA(a1[q], get(istd + i, left), get(s1 + i, left)), left);
+				put(s1 + i, FMA(a1[q], get(n->istd + i, left), get(s1 + i, left)), left);
 		}
 	}
 }
 
 /* reduce adds the sums over len/c rows to the c values of s0 and s1. */
-INLINE void reduce(int what, float *s0, float *s1, const float *dy, const float *x, const float *mean,
-	const float *istd, ptrdiff_t len, ptrdiff_t c) {
-	float buf[2][PERIOD], part[2][PERIOD];
+INLINE void reduce(int what, int act, float *s0, float *s1, const float *dy, const float *x, const struct norm *n,
+	ptrdiff_t len, ptrdiff_t c) {
+	float buf[4][PERIOD], part[2][PERIOD];
 	ptrdiff_t period = period_of(c), whole = len / period * period;
-	const float *means = what == VALUES ? NULL : spread(buf[0], mean, c, period);
-	const float *istds = what == GRADIENTS ? spread(buf[1], istd, c, period) : NULL;
+	struct norm wide = {0};
+	if (what != VALUES)
+		wide.mean = spread(buf[0], n->mean, c, period);
+	if (what == GRADIENTS) {
+		wide.istd = spread(buf[1], n->istd, c, period);
+		wide.scale = spread(buf[2], n->scale, c, period);
+		wide.shift = spread(buf[3], n->shift, c, period);
+	}
 	for (ptrdiff_t i = 0, rows; i < whole; i += rows * period) {
 		rows = (whole - i) / period < SUMMED ? (whole - i) / period : SUMMED;
 		if (period == c) {
-			reduce_rows(what, s0, s1, dy + i, x + i, means, istds, rows, period);
+			reduce_rows(what, act, s0, s1, dy + i, x + i, &wide, rows, period);
 			continue;
 		}
 		memset(part, 0, sizeof part);
-		reduce_rows(what, part[0], part[1], dy + i, x + i, means, istds, rows, period);
+		reduce_rows(what, act, part[0], part[1], dy + i, x + i, &wide, rows, period);
 		for (ptrdiff_t j = 0; j < period; j++) {
 			s0[j % c] += part[0][j];
 			if (what == GRADIENTS)
@@ -204,11 +240,11 @@ INLINE void reduce(int what, float *s0, float *s1, const float *dy, const float 
 		}
 	}
 	for (ptrdiff_t i = whole; i < len; i += c)
-		reduce_rows(what, s0, s1, dy + i, x + i, mean, istd, 1, c);
+		reduce_rows(what, act, s0, s1, dy + i, x + i, n, 1, c);
 }
 
 static void sums(float *dst, const float *x, ptrdiff_t len, ptrdiff_t c) {
-	reduce(VALUES, dst, NULL, x, x, NULL, NULL, len, c);
+	reduce(VALUES, IDENTITY, dst, NULL, x, x, NULL, len, c);
 }
 
 static void moments(float *mean, float *m2, const float *x, ptrdiff_t len, ptrdiff_t c) {
@@ -216,13 +252,15 @@ static void moments(float *mean, float *m2, const float *x, ptrdiff_t len, ptrdi
 	memset(m2, 0, c * sizeof *m2);
 	if (len == 0)
 		return;
-	reduce(VALUES, mean, NULL, x, x, NULL, NULL, len, c);
+	sums(mean, x, len, c);
 	for (ptrdiff_t j = 0; j < c; j++)
 		mean[j] /= (float)(len / c);
-	reduce(SQUARES, m2, NULL, x, x, mean, NULL, len, c);
+	struct norm n = {.mean = mean};
+	reduce(SQUARES, IDENTITY, m2, NULL, x, x, &n, len, c);
 }
 
-static void norm_sums(float *sdy, float *sdyx, const float *dy, const float *x, const float *mean, const float *istd,
-	ptrdiff_t len, ptrdiff_t c) {
-	reduce(GRADIENTS, sdy, sdyx, dy, x, mean, istd, len, c);
+static void norm_sums(float *sdy, float *sdyx, const float *dy, const float *x, const struct norm *n, ptrdiff_t len, ptrdiff_t c) {
+#define X(ACT) reduce(GRADIENTS, ACT, sdy, sdyx, dy, x, n, len, c)
+	BY_ACT(n->act, X)
+#undef X
 }

@@ -8,22 +8,34 @@ import (
 	"testing"
 )
 
-// exactly is act(x) in double precision.
+// exactly is act(x) in double precision, exactSlope its derivative.
 func exactly(x float64, act Act) float64 {
 	switch act {
 	case ReLU:
 		return max(x, 0)
+	case LeakyReLU:
+		return max(x, 0.2*x)
 	case GELU:
 		return x / 2 * math.Erfc(-x/math.Sqrt2)
 	case SiLU:
 		return x / (1 + math.Exp(-x))
 	case Tanh:
 		return math.Tanh(x)
+	case Sigmoid:
+		return 1 / (1 + math.Exp(-x))
 	}
 	return x
 }
 
-var acts = []Act{Identity, ReLU, GELU, SiLU, Tanh}
+func exactSlope(x float64, act Act) float64 {
+	h := 1e-6
+	if act == ReLU || act == LeakyReLU {
+		h = 0.1 * math.Abs(x) // this side of the kink
+	}
+	return (exactly(x+h, act) - exactly(x-h, act)) / (2 * h)
+}
+
+var acts = []Act{Identity, ReLU, LeakyReLU, GELU, SiLU, Tanh, Sigmoid}
 
 // ulps is the distance of x from want in units of want's last place.
 func ulps(x float32, want float64) float64 {
@@ -96,7 +108,7 @@ func TestActivate(t *testing.T) {
 		for _, act := range acts {
 			Activate(y, x, act)
 			var gx, gy []float32
-			if act == GELU || act == SiLU {
+			if act.NeedsX() {
 				gx = x
 			} else if act != Identity {
 				gy = y
@@ -108,11 +120,7 @@ func TestActivate(t *testing.T) {
 				if math.Abs(float64(y[i])-want) > 1e-7*(3+float64(v*v))*math.Abs(want)+1e-36 {
 					t.Fatalf("act %d: f(%g) = %g, want %g", act, v, y[i], want)
 				}
-				const h = 1e-6
-				slope := (exactly(float64(v)+h, act) - exactly(float64(v)-h, act)) / (2 * h)
-				if act == ReLU && math.Abs(float64(v)) < 2*h {
-					continue
-				}
+				slope := exactSlope(float64(v), act)
 				if math.Abs(float64(dx[i])-2*slope) > 1e-6 {
 					t.Fatalf("act %d: 2f'(%g) = %g, want %g", act, v, dx[i], 2*slope)
 				}
@@ -152,7 +160,7 @@ func TestElementwisePositions(t *testing.T) {
 		{"gelu slope", func(d, x, y []float32) { ActivateGrad(d, x, nil, y, GELU) }},
 		{"bias", func(d, x, _ []float32) { Bias(d, x, p, c, Tanh) }},
 		{"affine", func(d, x, _ []float32) { Affine(d, x, p, p, c, SiLU) }},
-		{"affine2", func(d, x, y []float32) { Affine2(d, x, y, p, p, p, c) }},
+		{"norm grad", func(d, x, y []float32) { NormBackward{Scale: p, Shift: p, Act: SiLU}.Grad(d, y, x, p, p, p) }},
 		{"adamw", func(d, x, y []float32) {
 			m, v := slices.Clone(y), make([]float32, len(x))
 			AdamW{0.1, 0.9, 0.99, 1e-8, 0.1, 0.1, 0.01}.Step(d, m, v, x, 0.7)
@@ -204,9 +212,10 @@ func TestChannels(t *testing.T) {
 					}
 					return want
 				}
+				tolerance := 1e-5
 				check := func(op string, got []float32, want []float64) {
 					t.Helper()
-					if dist := distance(got, want); !(dist <= 1e-5) {
+					if dist := distance(got, want); !(dist <= tolerance) {
 						t.Fatalf("%s, %d rows of %d: distance %g", op, rows, c, dist)
 					}
 				}
@@ -220,8 +229,6 @@ func TestChannels(t *testing.T) {
 				check("Bias", out, each(func(i, j int) float64 { return max(X(i)+A(j), 0) }))
 				Affine(out, x, a, b, c, Tanh)
 				check("Affine", out, each(func(i, j int) float64 { return math.Tanh(A(j)*X(i) + B(j)) }))
-				Affine2(out, x, y, a, b, d, c)
-				check("Affine2", out, each(func(i, j int) float64 { return A(j)*X(i) + B(j)*Y(i) + float64(d[j]) }))
 
 				sums := fence(t, c)
 				copy(sums, a)
@@ -238,18 +245,27 @@ func TestChannels(t *testing.T) {
 				check("Moments, mean", mean, mu)
 				check("Moments, m2", m2, total(func(i, j int) float64 { return (X(i) - mu[j]) * (X(i) - mu[j]) }))
 
-				sdy, sdyx := fence(t, c), fence(t, c)
-				copy(sdy, a)
-				copy(sdyx, b)
-				NormSums(sdy, sdyx, y, x, mean, d, c)
-				want = total(func(i, _ int) float64 { return Y(i) })
-				wantx := total(func(i, j int) float64 { return Y(i) * (X(i) - float64(mean[j])) * float64(d[j]) })
-				for j := range want {
-					want[j] += A(j)
-					wantx[j] += B(j)
+				for _, act := range acts {
+					if act == Tanh || act == Sigmoid {
+						tolerance = 1e-4 // their slope is a difference: 1 - y
+					}
+					n := NormBackward{Scale: a, Shift: b, Act: act, Mean: mean, IStd: d}
+					dz := each(func(i, j int) float64 { return Y(i) * exactSlope(float64(a[j]*x[i])+B(j), act) })
+					sdz, sdzx := fence(t, c), fence(t, c)
+					copy(sdz, a)
+					copy(sdzx, b)
+					n.Sums(sdz, sdzx, y, x)
+					want := total(func(i, _ int) float64 { return dz[i] })
+					wantx := total(func(i, j int) float64 { return dz[i] * (X(i) - float64(mean[j])) * float64(d[j]) })
+					for j := range want {
+						want[j] += A(j)
+						wantx[j] += B(j)
+					}
+					check(fmt.Sprint("NormBackward.Sums, dz, act ", act), sdz, want)
+					check(fmt.Sprint("NormBackward.Sums, dz·x, act ", act), sdzx, wantx)
+					n.Grad(out, y, x, b, a, d)
+					check(fmt.Sprint("NormBackward.Grad, act ", act), out, each(func(i, j int) float64 { return B(j)*dz[i] + A(j)*X(i) + float64(d[j]) }))
 				}
-				check("NormSums, dy", sdy, want)
-				check("NormSums, dyx", sdyx, wantx)
 			}
 		}
 	})
@@ -273,7 +289,7 @@ func TestInPlace(t *testing.T) {
 		{"Activate", func(d, x, _ []float32) { Activate(d, x, GELU) }},
 		{"Bias", func(d, x, _ []float32) { Bias(d, x, p, c, ReLU) }},
 		{"Affine", func(d, x, _ []float32) { Affine(d, x, p, p, c, ReLU) }},
-		{"Affine2", func(d, x, y []float32) { Affine2(d, x, y, p, p, p, c) }},
+		{"norm grad", func(d, x, y []float32) { NormBackward{Scale: p, Shift: p, Act: LeakyReLU}.Grad(d, y, x, p, p, p) }},
 		{"ActivateGrad", func(d, x, y []float32) { ActivateGrad(d, y, nil, x, SiLU) }},
 	}
 	eachSet(t, func(t *testing.T) {

@@ -31,8 +31,8 @@ package kernel
 // #cgo nocallback call_affine
 // #cgo noescape call_norm_sums
 // #cgo nocallback call_norm_sums
-// #cgo noescape call_affine2
-// #cgo nocallback call_affine2
+// #cgo noescape call_norm_grad
+// #cgo nocallback call_norm_grad
 // #cgo noescape call_add
 // #cgo nocallback call_add
 // #cgo noescape call_mul
@@ -128,12 +128,14 @@ func (s inC) affine(y, x, scale, shift []float32, c int, act Act) {
 	C.call_affine(s.k, floats(y), floats(x), floats(scale), floats(shift), size(len(x)), size(c), C.int(act))
 }
 
-func (s inC) normSums(sdy, sdyx, dy, x, mean, istd []float32, c int) {
-	C.call_norm_sums(s.k, floats(sdy), floats(sdyx), floats(dy), floats(x), floats(mean), floats(istd), size(len(x)), size(c))
+func (s inC) normSums(sdy, sdyx, dy, x []float32, n NormBackward) {
+	C.call_norm_sums(s.k, floats(sdy), floats(sdyx), floats(dy), floats(x), floats(n.Scale), floats(n.Shift), C.int(n.Act),
+		floats(n.Mean), floats(n.IStd), size(len(x)), size(len(n.Scale)))
 }
 
-func (s inC) affine2(dst, x, y, a, b, d []float32, c int) {
-	C.call_affine2(s.k, floats(dst), floats(x), floats(y), floats(a), floats(b), floats(d), size(len(x)), size(c))
+func (s inC) normGrad(dx, dy, x, a, b, d []float32, n NormBackward) {
+	C.call_norm_grad(s.k, floats(dx), floats(dy), floats(x), floats(n.Scale), floats(n.Shift), C.int(n.Act),
+		floats(a), floats(b), floats(d), size(len(x)), size(len(n.Scale)))
 }
 
 func (s inC) add(dst, x, y []float32) {

@@ -59,6 +59,9 @@ func (plain) weights(p *Product, dw, a, y []float32, lo, hi, klo, khi int) {
 	}
 }
 
+// leak is the slope of LeakyReLU below zero.
+const leak = 0.2
+
 // activate returns act(x).
 func activate(x float32, act Act) float32 {
 	v := float64(x)
@@ -67,12 +70,16 @@ func activate(x float32, act Act) float32 {
 		if x < 0 {
 			return 0
 		}
+	case LeakyReLU:
+		return max(x, leak*x)
 	case GELU:
 		return float32(v * 0.5 * math.Erfc(-v/math.Sqrt2))
 	case SiLU:
 		return float32(v / (1 + math.Exp(-v)))
 	case Tanh:
 		return float32(math.Tanh(v))
+	case Sigmoid:
+		return float32(1 / (1 + math.Exp(-v)))
 	}
 	return x
 }
@@ -85,6 +92,10 @@ func slope(x, y float32, act Act) float32 {
 		if y <= 0 {
 			return 0
 		}
+	case LeakyReLU:
+		if y <= 0 {
+			return leak
+		}
 	case GELU:
 		return float32(0.5*math.Erfc(-v/math.Sqrt2) + v*math.Exp(-v*v/2)/math.Sqrt(2*math.Pi))
 	case SiLU:
@@ -92,6 +103,8 @@ func slope(x, y float32, act Act) float32 {
 		return float32(s * (1 + v*(1-s)))
 	case Tanh:
 		return 1 - float32(y*y)
+	case Sigmoid:
+		return float32(y * (1 - y))
 	}
 	return 1
 }
@@ -113,10 +126,10 @@ func (plain) activate(y, x []float32, act Act) {
 func (plain) activateGrad(dx, x, y, dy []float32, act Act) {
 	var u, v float32
 	for i, d := range dy {
-		if act == GELU || act == SiLU {
+		switch {
+		case act.NeedsX():
 			u = x[i]
-		}
-		if act == ReLU || act == Tanh {
+		case act != Identity:
 			v = y[i]
 		}
 		dx[i] = d * slope(u, v, act)
@@ -189,25 +202,33 @@ func (plain) affine(y, x, scale, shift []float32, c int, act Act) {
 	}
 }
 
-func (plain) normSums(sdy, sdyx, dy, x, mean, istd []float32, c int) {
+// through returns dy·act'(scale·x + shift) in channel j.
+func (n NormBackward) through(dy, x float32, j int) float32 {
+	z := float32(n.Scale[j]*x) + n.Shift[j]
+	return dy * slope(z, activate(z, n.Act), n.Act)
+}
+
+func (plain) normSums(sdy, sdyx, dy, x []float32, n NormBackward) {
+	c := len(n.Scale)
 	for ; len(x) > 0; x, dy = x[min(block*c, len(x)):], dy[min(block*c, len(x)):] {
 		b, d := x[:min(block*c, len(x))], dy[:min(block*c, len(x))]
 		for j := range c {
 			var s0, s1 float32
 			for i := j; i < len(b); i += c {
-				s0 += d[i]
-				s1 += float32(d[i] * (b[i] - mean[j]))
+				dz := n.through(d[i], b[i], j)
+				s0 += dz
+				s1 += float32(dz * (b[i] - n.Mean[j]))
 			}
 			sdy[j] += s0
-			sdyx[j] += float32(s1 * istd[j])
+			sdyx[j] += float32(s1 * n.IStd[j])
 		}
 	}
 }
 
-func (plain) affine2(dst, x, y, a, b, d []float32, c int) {
-	for r := 0; r < len(x); r += c {
-		for j := range c {
-			dst[r+j] = float32(a[j]*x[r+j]) + float32(b[j]*y[r+j]) + d[j]
+func (plain) normGrad(dx, dy, x, a, b, d []float32, n NormBackward) {
+	for r := 0; r < len(x); r += len(a) {
+		for j := range a {
+			dx[r+j] = float32(a[j]*n.through(dy[r+j], x[r+j], j)) + float32(b[j]*x[r+j]) + d[j]
 		}
 	}
 }

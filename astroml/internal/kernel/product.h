@@ -117,7 +117,7 @@ struct columns {
 	float bias[TILE];
 	ptrdiff_t used; /* columns */
 	int act;
-	int simple; /* all columns used, no residual, no activation beyond ReLU */
+	int simple; /* all columns used, no residual, no activation beyond LeakyReLU */
 };
 
 /* finish does for a tile of sums what is not simple. */
@@ -168,10 +168,10 @@ INLINE void forward_tile(int rows, int vectors, const struct columns *t, const p
 				FORWARD_STEP(k);
 	}
 	if (t->simple) {
-		vec least = SPLAT(t->act == RELU ? 0 : -__builtin_inff());
+		vec least = SPLAT(t->act == RELU ? 0 : -__builtin_inff()), leak = SPLAT(t->act == LEAKY_RELU ? LEAK : 1);
 		UNROLL for (int i = 0; i < rows; i++)
 			UNROLL for (int j = 0; j < vectors; j++)
-				STORE(t->c + rc[i] + j * LANES, MAX(least, sum[i][j]));
+				STORE(t->c + rc[i] + j * LANES, MAX(MAX(least, leak * sum[i][j]), sum[i][j]));
 	} else {
 		float buf[ROWS * TILE];
 		UNROLL for (int i = 0; i < rows; i++)
@@ -221,7 +221,7 @@ static void forward(const struct product *p, float *c, const float *a, const flo
 			t.b = packed + n / PANEL * PANEL * k + n % PANEL;
 			t.c = c + n;
 			t.residual = residual ? residual + n : NULL;
-			t.simple = t.used % LANES == 0 && !residual && act <= RELU;
+			t.simple = t.used % LANES == 0 && !residual && act <= LEAKY_RELU;
 			memset(t.bias, 0, sizeof t.bias);
 			if (bias)
 				memcpy(t.bias, bias + n, t.used * sizeof *bias);

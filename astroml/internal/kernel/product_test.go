@@ -131,6 +131,7 @@ func TestForward(t *testing.T) {
 	}{
 		{name: "store", why: "the zero value"},
 		{name: "relu", why: "the shortest way out of a tile", bias: true, act: ReLU},
+		{name: "leaky relu", why: "in registers too", bias: true, act: LeakyReLU},
 		{name: "residual", why: "a skip connection", bias: true, residual: true, act: ReLU},
 		{name: "accumulate", why: "gradients that meet", residual: true, inPlace: true},
 		{name: "gelu", why: "not done in registers", bias: true, act: GELU},
