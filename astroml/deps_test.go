@@ -46,6 +46,8 @@ var building = map[string]storey{
 
 	"astroml/spectra": {4, []string{gonum}},
 
+	"astroml/internal/engine": {5, nil},
+
 	"bindings":            {5, []string{"C"}},
 	"bindings/libastroml": {6, []string{"C"}},
 }

@@ -10,11 +10,30 @@ from __future__ import annotations
 import time
 
 
-def network(torch, name: str, pixels: int, classes: int):
-    """Builds "default" (2 channels in) or "gasnet2" (1 channel in)."""
+def network(torch, name: str, pixels: int, classes: int, exact: bool = False):
+    """Builds "default" (2 channels in) or "gasnet2" (1 channel in).
+
+    With exact, "default" is padded as ours, which may be less below than above:
+    PyTorch takes an extra layer for that.
+    """
     nn = torch.nn
 
+    class Same(nn.Module):
+        """Pads so that ceil(pixels/stride) positions are left."""
+
+        def __init__(self, kernel, stride):
+            super().__init__()
+            self.kernel, self.stride = kernel, stride
+
+        def forward(self, x):
+            out = -(-x.shape[2] // self.stride)
+            pad = max(0, (out - 1) * self.stride + self.kernel - x.shape[2])
+            return nn.functional.pad(x, (pad // 2, pad - pad // 2))
+
     def conv(inputs, channels, kernel, stride):
+        if exact:
+            return nn.Sequential(Same(kernel, stride), nn.Conv1d(inputs, channels, kernel, stride, bias=False),
+                                 nn.BatchNorm1d(channels), nn.ReLU(inplace=True))
         return nn.Sequential(nn.Conv1d(inputs, channels, kernel, stride, kernel // 2, bias=False),
                              nn.BatchNorm1d(channels), nn.ReLU(inplace=True))
 

@@ -17,6 +17,7 @@ type Plan struct {
 	refresh []func()
 	buffers map[*Node][]float32
 	outputs []*Node
+	random  rng.Stream
 }
 
 // step is one operation, bound to its memory.
@@ -94,13 +95,16 @@ func (p *Plan) Run() {
 // if the outputs do not depend on it.
 func (p *Plan) Input(name string) []float32 { return p.buffers[p.graph.inputs[name]] }
 
+// Outputs returns the number of outputs.
+func (p *Plan) Outputs() int { return len(p.outputs) }
+
 // Output returns the memory of output i, good until the next Run.
 func (p *Plan) Output(i int) []float32 { return p.buffers[p.outputs[i]] }
 
 // Drop draws the masks of all dropouts for one step.
 func (p *Plan) Drop(seed uint64, step int) {
 	for i, d := range p.graph.dropouts {
-		r := rng.New(seed, "dropout", i, step)
+		r := p.random.Begin(seed, "dropout", i, step)
 		keep := float32(1 / (1 - d.rate))
 		m := p.buffers[d.node]
 		for j := range m {

@@ -2,7 +2,10 @@ package spectra
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 
+	"github.com/goastroml/goastroml/astroml"
 	"github.com/goastroml/goastroml/astroml/nn"
 )
 
@@ -16,6 +19,25 @@ type network interface {
 }
 
 var networks = map[string]network{"default": strided{}, "gasnet2": gasnet2{}}
+
+// Draw draws the named network of Config, for those who train it themselves:
+// from x (N,1,1,pixel,channel), where "default" reads flux and significance and
+// "gasnet2" flux alone, to logits (N, class).
+func Draw(g *nn.Graph, name string, x *nn.Node, classes int) (*nn.Node, error) {
+	n := networks[name]
+	if n == nil {
+		return nil, fmt.Errorf("spectra: no network %q, there are %v", name, slices.Sorted(maps.Keys(networks)))
+	}
+	if g.Err() != nil {
+		return nil, g.Err()
+	}
+	if s := x.Shape(); len(s) != 5 || s[3] < n.pixels() || s[4] != n.channels() || classes < 2 {
+		return nil, fmt.Errorf("spectra: %v for %d classes, network %q wants (N,1,1,pixel,%d), at least %d pixels and 2 classes: %w",
+			s, classes, name, n.channels(), n.pixels(), astroml.ErrShape)
+	}
+	z := logits(g, n.draw(g, x), classes)
+	return z, g.Err()
+}
 
 // logits draws the last layer, which the Bayesian treatment is about.
 func logits(g *nn.Graph, features *nn.Node, classes int) *nn.Node {

@@ -141,21 +141,14 @@ type run struct {
 	train, held []int
 	steps       int // of a whole run
 
-	plan     *nn.Plan
-	trained  []*nn.Param
-	index    []int // of trained among params.List
-	m, v     [][]float32
+	plan *nn.Plan
+	optimizer
 	mean     [][]float32 // averaged weights, one a parameter of params.List
 	best     [][]float32
-	slices   []slice
-	norms    []float64
 	averaged *nn.Params
 	test     *nn.Plan
 	testSize int
 }
-
-// slice is a stretch of one array, the unit of parallel work on weights.
-type slice struct{ param, lo, hi int }
 
 func newRun(params *nn.Params, p Problem, train, held []int, cfg Config) (*run, error) {
 	r := &run{cfg: cfg, params: params, problem: p, train: train, held: held}
@@ -166,7 +159,6 @@ func newRun(params *nn.Params, p Problem, train, held []int, cfg Config) (*run, 
 	if g.Err() != nil {
 		return nil, g.Err()
 	}
-	r.trained = trained
 	var err error
 	if r.plan, err = nn.Compile(g, cfg.Workers, append([]*nn.Node{loss}, grads...)...); err != nil {
 		return nil, err
@@ -174,19 +166,14 @@ func newRun(params *nn.Params, p Problem, train, held []int, cfg Config) (*run, 
 	at := map[*nn.Param]int{}
 	for i, q := range params.List {
 		at[q] = i
-		r.mean = append(r.mean, append([]float32(nil), q.Data...))
+		if cfg.Average < 0 {
+			r.mean = append(r.mean, q.Data) // the last weights
+		} else {
+			r.mean = append(r.mean, append([]float32(nil), q.Data...))
+		}
 		r.best = append(r.best, append([]float32(nil), q.Data...))
 	}
-	const length = 1 << 14
-	for i, q := range trained {
-		r.index = append(r.index, at[q])
-		r.m = append(r.m, make([]float32, len(q.Data)))
-		r.v = append(r.v, make([]float32, len(q.Data)))
-		for lo := 0; lo < len(q.Data); lo += length {
-			r.slices = append(r.slices, slice{i, lo, min(len(q.Data), lo+length)})
-		}
-	}
-	r.norms = make([]float64, len(r.slices))
+	r.optimizer = newOptimizer(r, trained, at)
 	r.steps = cfg.Epochs * (len(train) / cfg.BatchSize)
 	if len(held) > 0 {
 		r.averaged = params.Clone()
@@ -200,24 +187,15 @@ func newRun(params *nn.Params, p Problem, train, held []int, cfg Config) (*run, 
 	return r, nil
 }
 
-// rate returns the step size after the given number of steps.
-func (r *run) rate(step int) float64 {
-	warm := r.cfg.WarmUp * float64(r.steps)
-	s := float64(step)
-	if s < warm {
-		return r.cfg.LearnRate * (s + 1) / (warm + 1)
-	}
-	return r.cfg.LearnRate * (1 + math.Cos(math.Pi*(s-warm)/(float64(r.steps)-warm+1))) / 2
-}
-
 func (r *run) epoch(ctx context.Context) error {
 	order := rng.New(r.cfg.Seed, "order", r.Epoch).Perm(len(r.train))
 	n := r.cfg.BatchSize
 	batches := len(r.train) / n
 	var sum float64
 	first := 0
+	input := r.plan.Input // made once: it allocates
 	fill := func(slot, _ int) {
-		r.problem.Fill(r.plan.Input, slot, r.train[order[first+slot]], r.Epoch)
+		r.problem.Fill(input, slot, r.train[order[first+slot]], r.Epoch)
 	}
 	valid := math.NaN()
 	if len(r.History) > 0 {
@@ -261,59 +239,6 @@ func (r *run) epoch(ctx context.Context) error {
 		r.Best, r.Bad = e.Valid, 0
 		for i := range r.mean {
 			copy(r.best[i], r.mean[i])
-		}
-	}
-	return nil
-}
-
-// update takes one step of AdamW and moves the averaged weights.
-func (r *run) update() error {
-	r.cfg.Workers.Run(len(r.slices), func(i, _ int) {
-		s := r.slices[i]
-		r.norms[i] = kernel.SumSquares(r.plan.Output(s.param + 1)[s.lo:s.hi])
-	})
-	var norm float64
-	for _, v := range r.norms {
-		norm += v
-	}
-	norm = math.Sqrt(norm)
-	if math.IsNaN(norm) || math.IsInf(norm, 0) {
-		return fmt.Errorf("train: the gradient is not finite in epoch %d (try a smaller learn rate than %g): %w", r.Epoch, r.cfg.LearnRate, astroml.ErrDiverged)
-	}
-	scale := 1.0
-	if r.cfg.Clip > 0 && norm > r.cfg.Clip {
-		scale = r.cfg.Clip / norm
-	}
-	const beta1, beta2 = 0.9, 0.999
-	t := float64(r.Step + 1)
-	o := kernel.AdamW{
-		LearnRate: float32(r.rate(r.Step)), Beta1: beta1, Beta2: beta2, Eps: 1e-8,
-		Correct1: float32(1 - math.Pow(beta1, t)), Correct2: float32(1 - math.Pow(beta2, t)),
-	}
-	// The mean of a short run must forget its first weights.
-	keep := float32(min(r.cfg.Average, t/(t+10)))
-	if r.cfg.Average < 0 {
-		keep = 0
-	}
-	r.cfg.Workers.Run(len(r.slices), func(i, _ int) {
-		s := r.slices[i]
-		q := r.trained[s.param]
-		step := o
-		if q.Decay {
-			step.WeightDecay = float32(r.cfg.WeightDecay)
-		}
-		w := q.Data[s.lo:s.hi]
-		step.Step(w, r.m[s.param][s.lo:s.hi], r.v[s.param][s.lo:s.hi], r.plan.Output(s.param + 1)[s.lo:s.hi], float32(scale))
-		mean := r.mean[r.index[s.param]][s.lo:s.hi]
-		kernel.Scale(mean, mean, keep)
-		kernel.Axpy(mean, 1-keep, w)
-	})
-	for i, q := range r.params.List {
-		if q.Running {
-			mean := r.mean[i]
-			for j, v := range q.Data {
-				mean[j] = keep*mean[j] + (1-keep)*v
-			}
 		}
 	}
 	return nil

@@ -10,6 +10,26 @@ import (
 // New returns the stream of seed for one purpose and, if there are many, one
 // index (or several: epoch and row).
 func New(seed uint64, purpose string, index ...int) *rand.Rand {
+	return rand.New(rand.NewPCG(begin(seed, purpose, index)))
+}
+
+// A Stream can begin anew, as often as one likes, without allocating. The zero
+// value is ready to Begin.
+type Stream struct {
+	pcg  rand.PCG
+	rand *rand.Rand
+}
+
+// Begin returns the stream that New returns; it is good until the next Begin.
+func (s *Stream) Begin(seed uint64, purpose string, index ...int) *rand.Rand {
+	s.pcg.Seed(begin(seed, purpose, index))
+	if s.rand == nil {
+		s.rand = rand.New(&s.pcg)
+	}
+	return s.rand
+}
+
+func begin(seed uint64, purpose string, index []int) (uint64, uint64) {
 	h := mix(seed ^ 0x9e3779b97f4a7c15)
 	for _, b := range []byte(purpose) {
 		h = mix(h ^ uint64(b))
@@ -17,7 +37,7 @@ func New(seed uint64, purpose string, index ...int) *rand.Rand {
 	for _, i := range index {
 		h = mix(h ^ uint64(i) ^ 0xd1b54a32d192ed03)
 	}
-	return rand.New(rand.NewPCG(h, mix(h+0x9e3779b97f4a7c15)))
+	return h, mix(h + 0x9e3779b97f4a7c15)
 }
 
 // mix is the finaliser of SplitMix64 (Steele et al. 2014,
