@@ -59,6 +59,8 @@ func (w Window) padded(in [3]int) (out [3]int) {
 
 func (w Window) isPadded() bool { return w.Pad != [3][2]int{} }
 
+func (w Window) isUnit() bool { return w.Stride == [3]int{1, 1, 1} }
+
 func axes(shape []int) [3]int { return [3]int{shape[1], shape[2], shape[3]} }
 
 // Conv is a cross-correlation over D, H and W, with bias, residual and
@@ -129,224 +131,162 @@ func (c Conv) SymDiff(in gorgonia.Nodes, y, dy *Node) (gorgonia.Nodes, error) {
 	return d, s.err
 }
 
-// group returns how many samples a task of a convolution takes: enough rows to
-// fill the tiles, few enough to stay in cache, and all tasks alike.
-func group(n, rows int) int {
-	most := min(n, max(1, 256/rows))
-	groups := (n + most - 1) / most
-	return (n + groups - 1) / groups
+func (c Conv) convolution() convolution {
+	return convolution{c.Window, c.In[0][0], axes(c.In[0]), c.In[0][4], c.Out[4]}
 }
 
-// lines returns where the lines of samples start in an array of the given
-// axes, for the positions of out, with sub-grid step and first.
-func lines(samples int, axes, out, step, first [3]int, c int) []int {
-	var l []int
+func (c Conv) scratch() int { return c.convolution().scratch() }
+
+func (c Conv) bind(b binding) func() {
+	w := b.in[1]
+	e := epilogue{act: c.Act}
+	if len(b.in) > 2 {
+		e.bias = b.in[2]
+	}
+	if len(b.in) > 3 {
+		e.residual = b.in[3]
+	}
+	depth, co := volume(c.In[1][:4]), c.Out[4]
+	pack := func(packed []float32, panel int) { kernel.PackPanel(packed, w, depth, co, panel) }
+	return c.convolution().bind(b, b.in[0], pack, b.constant[1], e)
+}
+
+// convolution is what Conv and, without strides, its gradient for x have in
+// common: a window over n samples, and channels in and out.
+type convolution struct {
+	Window
+	n      int
+	in     [3]int
+	ci, co int
+}
+
+// epilogue is what happens to a sum before it is stored; bias and residual may
+// be nil.
+type epilogue struct {
+	bias, residual []float32
+	act            Act
+}
+
+func (c convolution) tasks() tasks {
+	o := c.out(c.in)
+	t := cut(c.n, volume(o[:]), c.co)
+	t.rows = volume(o[:])
+	if c.filters(c.in, c.ci, c.co) {
+		t.rows = o[0] * o[1] * c.filtering(c.in).Tiles()
+	}
+	return t
+}
+
+func (c convolution) source() source {
+	if c.filters(c.in, c.ci, c.co) {
+		return c.filterer(c.in, c.ci)
+	}
+	return c.padder(c.in, c.ci)
+}
+
+// weights returns how many floats the packed weights take, and those that they
+// are filtered from.
+func (c convolution) weights() (packed, raw int) {
+	k := c.Kernel
+	packed = kernel.PackedLen(volume(k[:])*c.ci, c.co)
+	if c.filters(c.in, c.ci, c.co) {
+		return kernel.Points * packed / k[2], packed
+	}
+	return packed, 0
+}
+
+func (c convolution) scratch() int {
+	packed, raw := c.weights()
+	return packed + raw + scratchOf(c.source(), c.tasks())
+}
+
+// bind returns what convolves x with weights that pack packs, panel by panel.
+func (c convolution) bind(b binding, x []float32, pack func(packed []float32, panel int), constant bool, e epilogue) func() {
+	t, src := c.tasks().of(b.workers), c.source()
+	length, rest := c.weights()
+	packed, raw := b.tmp[:length], b.tmp[length:length+rest]
+	tmp := b.tmp[length+rest:]
+	if constant {
+		packed, raw = make([]float32, length), make([]float32, rest)
+	}
+	multiply, depth := c.products(t, src)
+	o := c.out(c.in)
+	size := volume(o[:]) * c.co
+	run := t.run(b.workers, src, x, tmp, func(a []float32, first, samples, part, cut int) {
+		q, from := multiply[cut], t.first(cut)
+		ep := kernel.Epilogue{Act: e.act}
+		if e.bias != nil {
+			ep.Bias = e.bias[from:t.first(cut+1)]
+		}
+		if e.residual != nil {
+			ep.Residual = e.residual[first*size+from:]
+		}
+		rows := samples * t.rows
+		q.Forward(b.out[first*size+from:], a, packed[from*depth:], rows*part/t.parts, rows*(part+1)/t.parts, ep)
+	})
+	panels := (c.co + kernel.Panel - 1) / kernel.Panel
+	packPanel := func(panel, _ int) {
+		if rest == 0 {
+			pack(packed, panel)
+			return
+		}
+		pack(raw, panel)
+		k := len(raw) / panels
+		c.filtering(c.in).Panel(packed[panel*kernel.Panel*depth:], length/kernel.Points, raw[panel*k:(panel+1)*k], c.ci)
+	}
+	packAll := func() { b.workers.Run(panels, packPanel) }
+	if constant {
+		*b.refresh = append(*b.refresh, packAll)
+		return run
+	}
+	return func() { packAll(); run() }
+}
+
+// multiplier is a product, or one by minimal filtering.
+type multiplier interface {
+	Forward(c, a, packed []float32, lo, hi int, e kernel.Epilogue)
+}
+
+// products returns the product for each range of columns, and its depth.
+func (c convolution) products(t tasks, src source) (m []multiplier, depth int) {
+	o := c.out(c.in)
+	p := kernel.Product{
+		Width: o[2], AStep: c.Stride[2] * c.ci, CStep: c.co, KL: c.Kernel[2] * c.ci,
+		CLine: lines(t.per, o, o, [3]int{1, 1, 1}, [3]int{}, c.co),
+	}
+	f, filtered := src.(filterer)
+	if filtered {
+		p.Width, p.AStep, p.KL = f.Tiles(), c.ci, c.ci
+	}
+	p.ALine, p.Seg = c.reads(src, t.per)
+	for i := range t.cuts {
+		q := p
+		q.N = t.first(i+1) - t.first(i)
+		if filtered {
+			packed, _ := c.weights()
+			m = append(m, &kernel.Filtered{Product: q, Filtering: f.Filtering, AComponent: p.Width * c.ci, Packed: packed / kernel.Points})
+		} else {
+			m = append(m, &q)
+		}
+	}
+	return m, len(p.Seg) * p.KL
+}
+
+// reads returns where the lines of outputs of some samples begin in what src
+// lays out, and where the segments of a window do.
+func (c convolution) reads(src source, samples int) (start, segments []int) {
+	o, laid, line := c.out(c.in), c.padded(c.in), src.size()/src.lines()
 	for n := range samples {
-		for d := range out[0] {
-			for h := range out[1] {
-				l = append(l, c*(((n*axes[0]+d*step[0]+first[0])*axes[1]+h*step[1]+first[1])*axes[2]+first[2]))
+		for d := range o[0] {
+			for h := range o[1] {
+				start = append(start, line*((n*laid[0]+d*c.Stride[0])*laid[1]+h*c.Stride[1]))
 			}
 		}
 	}
-	return l
-}
-
-// segments returns where the (kD, kH) taps start.
-func segments(kernel, axes [3]int, c int) []int {
-	var s []int
-	for d := range kernel[0] {
-		for h := range kernel[1] {
-			s = append(s, c*(d*axes[1]+h)*axes[2])
+	for d := range c.Kernel[0] {
+		for h := range c.Kernel[1] {
+			segments = append(segments, line*(d*laid[1]+h))
 		}
 	}
-	return s
-}
-
-// pad copies one sample into the middle of a larger one; the rest is zero.
-func pad(dst, src []float32, in, out [3]int, lo [3]int, c int) {
-	clear(dst)
-	for d := range in[0] {
-		for h := range in[1] {
-			from := (d*in[1] + h) * in[2] * c
-			to := (((d+lo[0])*out[1]+h+lo[1])*out[2] + lo[2]) * c
-			copy(dst[to:to+in[2]*c], src[from:])
-		}
-	}
-}
-
-// maxWorkers bounds the scratch that operations hold for each worker.
-const maxWorkers = 64
-
-// padder gives tasks their padded samples.
-type padder struct {
-	in, out, lo [3]int
-	c           int
-}
-
-func (w Window) padder(in [3]int, c int) padder {
-	return padder{in, w.padded(in), [3]int{w.Pad[0][0], w.Pad[1][0], w.Pad[2][0]}, c}
-}
-
-func (p padder) size() int { return volume(p.out[:]) * p.c }
-
-// group pads the samples of x into tmp; it returns x where nothing is to pad.
-func (p padder) group(tmp, x []float32, samples int) []float32 {
-	if p.in == p.out {
-		return x
-	}
-	from, to := volume(p.in[:])*p.c, p.size()
-	for i := range samples {
-		pad(tmp[i*to:(i+1)*to], x[i*from:(i+1)*from], p.in, p.out, p.lo, p.c)
-	}
-	return tmp
-}
-
-func (c Conv) scratch() int {
-	n := kernel.PackedLen(volume(c.In[1][:4]), c.Out[4])
-	if c.isPadded() {
-		p := c.padder(axes(c.In[0]), c.In[0][4])
-		n += p.size() * c.tasks().samples()
-	}
-	return n
-}
-
-// tasks is how a batch is cut: groups of samples; for few large samples ranges
-// of rows, and for few rows in all ranges of columns.
-type tasks struct {
-	n, rows, per, parts int // samples, rows a sample, samples a group, parts of a group
-	columns, cuts       int // columns, ranges of columns
-}
-
-// strip is a multiple of the columns of a tile, whatever the instruction set.
-const strip = 32
-
-// cut returns the tasks of n samples with the given number of rows and columns.
-func cut(n, rows, columns int) tasks {
-	t := tasks{n: n, rows: rows, per: group(n, rows), parts: 1, columns: columns, cuts: 1}
-	if n < 8 && rows > 4096 {
-		t.parts = (rows + 4095) / 4096
-	}
-	if g := t.groups(); t.parts == 1 && g < 8 && n*rows >= 32 {
-		t.cuts = max(1, min(columns/(2*strip), 8/g))
-	}
-	return t
-}
-
-func (c Conv) tasks() tasks {
-	o := axes(c.Out)
-	return cut(c.Out[0], volume(o[:]), c.Out[4])
-}
-
-func (t tasks) groups() int { return (t.n + t.per - 1) / t.per }
-
-// samples returns how many padded samples are alive at a time.
-func (t tasks) samples() int {
-	if t.shared() {
-		return t.n
-	}
-	return t.per * min(maxWorkers, t.groups())
-}
-
-// shared reports whether several tasks read the same samples.
-func (t tasks) shared() bool { return t.parts*t.cuts > 1 }
-
-// of returns the tasks for a crew. A single worker needs no ranges of columns,
-// and no result depends on them.
-func (t tasks) of(w *kernel.Workers) tasks {
-	if w.N() == 1 {
-		t.cuts = 1
-	}
-	return t
-}
-
-// cutProduct returns p for each range of columns, and where the ranges start.
-func (t tasks) cutProduct(p *kernel.Product) (cut []*kernel.Product, first []int) {
-	strips := (t.columns + strip - 1) / strip
-	for i := range t.cuts {
-		lo, hi := strips*i/t.cuts*strip, min(strips*(i+1)/t.cuts*strip, t.columns)
-		q := *p
-		q.N = hi - lo
-		cut, first = append(cut, &q), append(first, lo)
-	}
-	return cut, first
-}
-
-// product runs p over a batch: C = A·B, k values deep.
-func (t tasks) product(b binding, p *kernel.Product, k int, pd padder, x, packed, tmp, bias, residual []float32, act Act) func() {
-	in, out := volume(pd.in[:])*pd.c, t.rows*t.columns
-	size := pd.size()
-	products, columns := t.cutProduct(p)
-	run := func(task, worker int) {
-		g, part, cut := task/t.cuts/t.parts, task/t.cuts%t.parts, task%t.cuts
-		first := g * t.per
-		samples := min(t.per, t.n-first)
-		var a []float32
-		switch {
-		case !t.shared():
-			a = pd.group(tmp[min(len(tmp), worker*t.per*size):], x[first*in:], samples)
-		case pd.in != pd.out:
-			a = tmp[first*size:]
-		default:
-			a = x[first*in:]
-		}
-		rows := samples * t.rows
-		q, from := products[cut], columns[cut]
-		e := kernel.Epilogue{Act: act}
-		if bias != nil {
-			e.Bias = bias[from : from+q.N]
-		}
-		if residual != nil {
-			e.Residual = residual[first*out+from:]
-		}
-		q.Forward(b.out[first*out+from:], a, packed[from*k:], rows*part/t.parts, rows*(part+1)/t.parts, e)
-	}
-	padAll := func(i, _ int) { pd.group(tmp[i*size:], x[i*in:(i+1)*in], 1) }
-	n := t.groups() * t.parts * t.cuts
-	return func() {
-		if t.shared() && pd.in != pd.out {
-			b.workers.Run(t.n, padAll)
-		}
-		b.workers.Run(n, run)
-	}
-}
-
-// packing returns a function that packs the k×n matrix w.
-func (b binding) packing(packed, w []float32, k, n int) func() {
-	pack := func(panel, _ int) { kernel.PackPanel(packed, w, k, n, panel) }
-	panels := (n + kernel.Panel - 1) / kernel.Panel
-	return func() { b.workers.Run(panels, pack) }
-}
-
-func (c Conv) bind(b binding) func() {
-	x, w := b.in[0], b.in[1]
-	t, ci, co := c.tasks().of(b.workers), c.In[0][4], c.Out[4]
-	pd := c.padder(axes(c.In[0]), ci)
-	o := axes(c.Out)
-	k := c.Kernel
-	p := &kernel.Product{
-		Width: o[2], AStep: c.Stride[2] * ci, CStep: co, KL: k[2] * ci, N: co,
-		ALine: lines(t.per, pd.out, o, c.Stride, [3]int{}, ci),
-		CLine: lines(t.per, o, o, [3]int{1, 1, 1}, [3]int{}, co),
-		Seg:   segments(k, pd.out, ci),
-	}
-	depth := len(p.Seg) * p.KL
-	packed := b.tmp[:kernel.PackedLen(depth, co)]
-	tmp := b.tmp[len(packed):]
-	if b.constant[1] {
-		packed = make([]float32, len(packed))
-	}
-	pack := b.packing(packed, w, depth, co)
-	var bias, residual []float32
-	if len(b.in) > 2 {
-		bias = b.in[2]
-	}
-	if len(b.in) > 3 {
-		residual = b.in[3]
-	}
-	run := t.product(b, p, depth, pd, x, packed, tmp, bias, residual, c.Act)
-	if b.constant[1] {
-		*b.refresh = append(*b.refresh, pack)
-		return run
-	}
-	return func() { pack(); run() }
+	return start, segments
 }

@@ -100,40 +100,58 @@ func (c ConvGradX) reach() (w Window, phases []phase) {
 	return w, phases
 }
 
+// transposed returns the convolution of dy with reversed weights that the
+// gradient is where there are no strides.
+func (c ConvGradX) transposed() (v convolution, ok bool) {
+	if !c.isUnit() {
+		return v, false
+	}
+	w := Window{Kernel: c.Kernel, Stride: c.Stride}
+	for i, p := range c.Pad {
+		w.Pad[i] = [2]int{c.Kernel[i] - 1 - p[0], c.Kernel[i] - 1 - p[1]}
+		if w.Pad[i][0] < 0 || w.Pad[i][1] < 0 {
+			return v, false
+		}
+	}
+	return convolution{w, c.Out[0], axes(c.In[1]), c.In[0][4], c.In[0][3]}, true
+}
+
 func (c ConvGradX) tasks() tasks {
 	in := axes(c.Out)
 	return cut(c.Out[0], volume(in[:]), c.Out[4])
 }
 
 func (c ConvGradX) scratch() int {
+	if v, ok := c.transposed(); ok {
+		return v.scratch()
+	}
 	w, phases := c.reach()
-	n := 0
+	n := scratchOf(w.padder(axes(c.In[1]), c.In[1][4]), c.tasks())
 	for _, p := range phases {
 		n += kernel.PackedLen(volume(p.taps[:])*c.In[0][4], c.In[0][3])
-	}
-	if w.isPadded() {
-		pd := w.padder(axes(c.In[1]), c.In[1][4])
-		n += pd.size() * c.tasks().samples()
 	}
 	return n
 }
 
 func (c ConvGradX) bind(b binding) func() {
 	w, dy := b.in[0], b.in[1]
-	ci, co := c.In[0][3], c.In[0][4]
 	win, phases := c.reach()
+	if v, ok := c.transposed(); ok {
+		pack := func(packed []float32, panel int) { c.pack(packed, w, phases[0], panel) }
+		return v.bind(b, dy, pack, b.constant[0], epilogue{})
+	}
+	ci, co := c.In[0][3], c.In[0][4]
 	in, out := axes(c.Out), axes(c.In[1])
-	pd := win.padder(out, co)
+	src := win.padder(out, co)
 	t := c.tasks().of(b.workers)
 	tmp := b.tmp
 	take := func(n int) []float32 { s := tmp[:n]; tmp = tmp[n:]; return s }
 
 	type part struct {
 		phase
-		p       []*kernel.Product // one a range of columns
-		columns []int
-		k       int // values of a row of the product
-		packed  []float32
+		kernel.Product
+		k      int // values of a row of the product
+		packed []float32
 	}
 	var parts []part
 	empty := false
@@ -142,39 +160,25 @@ func (c ConvGradX) bind(b binding) func() {
 			empty = true
 			continue
 		}
-		p := &kernel.Product{
-			Width: ph.count[2], AStep: co, CStep: c.Stride[2] * ci, KL: ph.taps[2] * co, N: ci,
-			ALine: lines(t.per, pd.out, ph.count, [3]int{1, 1, 1}, ph.start, co),
-			CLine: lines(t.per, in, ph.count, c.Stride, ph.first, ci),
-			Seg:   segments(ph.taps, pd.out, co),
-		}
 		q := part{phase: ph, k: volume(ph.taps[:]) * co}
-		q.p, q.columns = t.cutProduct(p)
+		q.Product = kernel.Product{
+			Width: ph.count[2], AStep: co, CStep: c.Stride[2] * ci, KL: ph.taps[2] * co,
+			ALine: lines(t.per, src.out, ph.count, [3]int{1, 1, 1}, ph.start, co),
+			CLine: lines(t.per, in, ph.count, c.Stride, ph.first, ci),
+			Seg:   segments(ph.taps, src.out, co),
+		}
 		q.packed = take(kernel.PackedLen(q.k, ci))
 		parts = append(parts, q)
 	}
-	size, from, to := pd.size(), volume(out[:])*co, volume(in[:])*ci
-	pads := tmp
-	padAll := func(i, _ int) { pd.group(pads[i*size:], dy[i*from:(i+1)*from], 1) }
-	run := func(task, worker int) {
-		g, piece, cut := task/t.cuts/t.parts, task/t.cuts%t.parts, task%t.cuts
-		first := g * t.per
-		samples := min(t.per, t.n-first)
-		var a []float32
-		switch {
-		case !t.shared():
-			a = pd.group(pads[min(len(pads), worker*t.per*size):], dy[first*from:], samples)
-		case pd.in != pd.out:
-			a = pads[first*size:]
-		default:
-			a = dy[first*from:]
-		}
+	to := volume(in[:]) * ci
+	run := t.run(b.workers, src, dy, tmp, func(a []float32, first, samples, piece, cut int) {
+		from := t.first(cut)
 		for _, q := range parts {
-			rows, column := samples*volume(q.count[:]), q.columns[cut]
-			q.p[cut].Forward(b.out[first*to+column:], a, q.packed[column*q.k:], rows*piece/t.parts, rows*(piece+1)/t.parts, kernel.Epilogue{})
+			rows, p := samples*volume(q.count[:]), q.Product
+			p.N = t.first(cut+1) - from
+			p.Forward(b.out[first*to+from:], a, q.packed[from*q.k:], rows*piece/t.parts, rows*(piece+1)/t.parts, kernel.Epilogue{})
 		}
-	}
-	n := t.groups() * t.parts * t.cuts
+	})
 	panels := (ci + kernel.Panel - 1) / kernel.Panel
 	pack := func(task, _ int) {
 		q := parts[task/panels]
@@ -185,10 +189,7 @@ func (c ConvGradX) bind(b binding) func() {
 		if empty {
 			clear(b.out)
 		}
-		if t.shared() && pd.in != pd.out {
-			b.workers.Run(t.n, padAll)
-		}
-		b.workers.Run(n, run)
+		run()
 	}
 }
 
@@ -220,85 +221,6 @@ func (c ConvGradX) pack(packed, w []float32, p phase, panel int) {
 					dst = dst[(last-o)*kernel.Panel:]
 				}
 			}
-		}
-	}
-}
-
-// ConvGradW is the gradient of Conv for w, of inputs x and dy.
-type ConvGradW struct {
-	spec
-	Window
-}
-
-// shards returns into how many ranges of rows, each with sums of its own, or
-// else ranges of weights the work is cut. Ranges of rows read the data once, but
-// need as many sums: they must not take more memory than the data. Neither
-// depends on the workers.
-func (c ConvGradW) shards() (rows, weights int) {
-	sums, k := volume(c.Out), volume(c.Out[:4])
-	rows = min(16, volume(c.In[1][:4])/512)
-	if rows >= 4 && rows*sums <= volume(c.In[0])+volume(c.In[1])+1<<18 {
-		return rows, 1
-	}
-	return 1, min(16, (k+79)/80)
-}
-
-func (c ConvGradW) scratch() int {
-	s, _ := c.shards()
-	n := 0
-	if s > 1 {
-		n = s * volume(c.Out)
-	}
-	if c.isPadded() {
-		pd := c.padder(axes(c.In[0]), c.In[0][4])
-		n += pd.size() * c.In[0][0]
-	}
-	return n
-}
-
-func (c ConvGradW) bind(b binding) func() {
-	x, dy := b.in[0], b.in[1]
-	n, ci, co := c.In[0][0], c.In[0][4], c.Out[4]
-	pd := c.padder(axes(c.In[0]), ci)
-	o := axes(c.In[1])
-	k := volume(c.Out[:4])
-	shards, cuts := c.shards()
-	p := &kernel.Product{
-		Width: o[2], AStep: c.Stride[2] * ci, CStep: co, KL: c.Kernel[2] * ci, N: co,
-		ALine: lines(n, pd.out, o, c.Stride, [3]int{}, ci),
-		CLine: lines(n, o, o, [3]int{1, 1, 1}, [3]int{}, co),
-		Seg:   segments(c.Kernel, pd.out, ci),
-	}
-	sums, pads := b.out, b.tmp
-	if shards > 1 {
-		sums, pads = b.tmp[:shards*k*co], b.tmp[shards*k*co:]
-	}
-	rows, size, from := n*volume(o[:]), pd.size(), volume(pd.in[:])*ci
-	a := x
-	if pd.in != pd.out {
-		a = pads
-	}
-	padAll := func(i, _ int) { pd.group(pads[i*size:], x[i*from:(i+1)*from], 1) }
-	run := func(task, _ int) {
-		s, cut := task/cuts, task%cuts
-		dw := sums[s*k*co : (s+1)*k*co]
-		lo, hi := k*cut/cuts, k*(cut+1)/cuts
-		clear(dw[lo*co : hi*co])
-		p.Weights(dw, a, dy, rows*s/shards, rows*(s+1)/shards, lo, hi)
-	}
-	total := each(b.workers, len(b.out), func(lo, hi int) {
-		copy(b.out[lo:hi], sums[lo:hi])
-		for s := 1; s < shards; s++ {
-			kernel.Axpy(b.out[lo:hi], 1, sums[s*k*co+lo:s*k*co+hi])
-		}
-	})
-	return func() {
-		if pd.in != pd.out {
-			b.workers.Run(n, padAll)
-		}
-		b.workers.Run(shards*cuts, run)
-		if shards > 1 {
-			total()
 		}
 	}
 }

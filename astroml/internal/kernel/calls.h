@@ -17,6 +17,33 @@ static inline void call_weights(const struct kernels *k, float *dw, const float 
 	k->weights(&p, dw, a, y, lo, hi, klo, khi);
 }
 
+static inline void call_filtered(const struct kernels *k, float *c, const float *v, const float *packed,
+	const ptrdiff_t *aline, const ptrdiff_t *cline, const ptrdiff_t *seg, ptrdiff_t width, ptrdiff_t astep, ptrdiff_t cstep,
+	ptrdiff_t nseg, ptrdiff_t kl, ptrdiff_t n, ptrdiff_t taps, ptrdiff_t pixels, ptrdiff_t component, ptrdiff_t step,
+	ptrdiff_t lo, ptrdiff_t hi, const float *bias, const float *residual, int act) {
+	struct filtered f = {{width, aline, cline, astep, cstep, seg, nseg, kl, n}, taps, pixels, component, step};
+	k->filtered(&f, c, v, packed, lo, hi, bias, residual, act);
+}
+
+static inline void call_filter_data(const struct kernels *k, float *v, const float *x, ptrdiff_t taps, ptrdiff_t tiles,
+	ptrdiff_t lines, ptrdiff_t w, ptrdiff_t c, ptrdiff_t pad) {
+	k->filter_data(v, x, taps, tiles, lines, w, c, pad);
+}
+
+static inline void call_filter_gradient(const struct kernels *k, float *v, const float *dy, ptrdiff_t taps, ptrdiff_t tiles,
+	ptrdiff_t lines, ptrdiff_t w, ptrdiff_t c) {
+	k->filter_gradient(v, dy, taps, tiles, lines, w, c);
+}
+
+static inline void call_filter_weights(const struct kernels *k, float *packed, ptrdiff_t step, const float *panel,
+	ptrdiff_t taps, ptrdiff_t segments, ptrdiff_t kl) {
+	k->filter_weights(packed, step, panel, taps, segments, kl);
+}
+
+static inline void call_filter_collect(const struct kernels *k, float *dw, const float *du, ptrdiff_t step, ptrdiff_t taps, ptrdiff_t n) {
+	k->filter_collect(dw, du, step, taps, n);
+}
+
 static inline void call_activate(const struct kernels *k, float *y, const float *x, ptrdiff_t len, int act) {
 	k->activate(y, x, len, act);
 }

@@ -27,6 +27,12 @@ type set interface {
 	forward(p *Product, c, a, packed []float32, lo, hi int, e Epilogue)
 	weights(p *Product, dw, a, y []float32, lo, hi, klo, khi int)
 
+	filtered(p *Filtered, c, v, packed []float32, lo, hi int, e Epilogue)
+	filterData(f Filtering, v, x []float32, lines, w, c, pad int)
+	filterGradient(f Filtering, v, dy []float32, lines, c int)
+	filterWeights(f Filtering, packed []float32, step int, panel []float32, segments, k int)
+	filterCollect(f Filtering, dw, du []float32, step, n int)
+
 	bias(y, x, b []float32, c int, act Act)
 	activate(y, x []float32, act Act)
 	activateGrad(dx, x, y, dy []float32, act Act)

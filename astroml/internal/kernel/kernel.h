@@ -20,6 +20,12 @@ struct product {
 	ptrdiff_t nseg, kl, n;
 };
 
+/* Filtered of filter.go, and what it shares with the other loops there. */
+struct filtered {
+	struct product p;
+	ptrdiff_t taps, pixels, component, packed;
+};
+
 /* Pool of pool.go. */
 struct pool {
 	ptrdiff_t in[3], out[3], kernel[3], stride[3], pad[3], c;
@@ -47,6 +53,13 @@ struct kernels {
 		ptrdiff_t lo, ptrdiff_t hi, const float *bias, const float *residual, int act);
 	void (*weights)(const struct product *p, float *dw, const float *a, const float *y,
 		ptrdiff_t lo, ptrdiff_t hi, ptrdiff_t klo, ptrdiff_t khi);
+
+	void (*filtered)(const struct filtered *f, float *c, const float *v, const float *packed,
+		ptrdiff_t lo, ptrdiff_t hi, const float *bias, const float *residual, int act);
+	void (*filter_data)(float *v, const float *x, ptrdiff_t taps, ptrdiff_t tiles, ptrdiff_t lines, ptrdiff_t w, ptrdiff_t c, ptrdiff_t pad);
+	void (*filter_gradient)(float *v, const float *dy, ptrdiff_t taps, ptrdiff_t tiles, ptrdiff_t lines, ptrdiff_t w, ptrdiff_t c);
+	void (*filter_weights)(float *packed, ptrdiff_t step, const float *panel, ptrdiff_t taps, ptrdiff_t segments, ptrdiff_t k);
+	void (*filter_collect)(float *dw, const float *du, ptrdiff_t step, ptrdiff_t taps, ptrdiff_t n);
 
 	void (*bias)(float *y, const float *x, const float *b, ptrdiff_t len, ptrdiff_t c, int act);
 	void (*activate)(float *y, const float *x, ptrdiff_t len, int act);

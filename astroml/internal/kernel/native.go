@@ -11,6 +11,16 @@ package kernel
 // #cgo nocallback call_forward
 // #cgo noescape call_weights
 // #cgo nocallback call_weights
+// #cgo noescape call_filtered
+// #cgo nocallback call_filtered
+// #cgo noescape call_filter_data
+// #cgo nocallback call_filter_data
+// #cgo noescape call_filter_gradient
+// #cgo nocallback call_filter_gradient
+// #cgo noescape call_filter_weights
+// #cgo nocallback call_filter_weights
+// #cgo noescape call_filter_collect
+// #cgo nocallback call_filter_collect
 // #cgo noescape call_activate
 // #cgo nocallback call_activate
 // #cgo noescape call_activate_grad
@@ -90,6 +100,29 @@ func (s inC) weights(p *Product, dw, a, y []float32, lo, hi, klo, khi int) {
 	C.call_weights(s.k, floats(dw), floats(a), floats(y), ints(p.ALine), ints(p.CLine), ints(p.Seg),
 		size(p.Width), size(p.AStep), size(p.CStep), size(len(p.Seg)), size(p.KL), size(p.N),
 		size(lo), size(hi), size(klo), size(khi))
+}
+
+func (s inC) filtered(p *Filtered, c, v, packed []float32, lo, hi int, e Epilogue) {
+	C.call_filtered(s.k, floats(c), floats(v), floats(packed), ints(p.ALine), ints(p.CLine), ints(p.Seg),
+		size(p.Width), size(p.AStep), size(p.CStep), size(len(p.Seg)), size(p.KL), size(p.N),
+		size(p.Taps), size(p.Pixels), size(p.AComponent), size(p.Packed),
+		size(lo), size(hi), floats(e.Bias), floats(e.Residual), C.int(e.Act))
+}
+
+func (s inC) filterData(f Filtering, v, x []float32, lines, w, c, pad int) {
+	C.call_filter_data(s.k, floats(v), floats(x), size(f.Taps), size(f.Tiles()), size(lines), size(w), size(c), size(pad))
+}
+
+func (s inC) filterGradient(f Filtering, v, dy []float32, lines, c int) {
+	C.call_filter_gradient(s.k, floats(v), floats(dy), size(f.Taps), size(f.Tiles()), size(lines), size(f.Pixels), size(c))
+}
+
+func (s inC) filterWeights(f Filtering, packed []float32, step int, panel []float32, segments, k int) {
+	C.call_filter_weights(s.k, floats(packed), size(step), floats(panel), size(f.Taps), size(segments), size(k))
+}
+
+func (s inC) filterCollect(f Filtering, dw, du []float32, step, n int) {
+	C.call_filter_collect(s.k, floats(dw), floats(du), size(step), size(f.Taps), size(n))
 }
 
 func (s inC) activate(y, x []float32, act Act) {

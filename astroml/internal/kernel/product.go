@@ -102,8 +102,8 @@ func (p *Product) Weights(dw, a, y []float32, lo, hi, klo, khi int) {
 	}
 }
 
-// check panics unless all that rows lo to hi-1 touch lies inside c and a: the
-// loops below do not look. It returns where the rows end in c.
+// check panics unless all that rows lo to hi-1 touch lies inside c, unless that
+// is nil, and a: the loops below do not look. It returns where the rows end in c.
 func (p *Product) check(op string, c, a []float32, lo, hi int) (end int) {
 	if len(p.ALine) != len(p.CLine) || p.Width < 1 || p.AStep < 0 || p.CStep < 0 ||
 		len(p.Seg) < 1 || p.KL < 1 || p.N < 1 || lo < 0 || hi < lo || hi > p.Rows() {
@@ -123,7 +123,7 @@ func (p *Product) check(op string, c, a []float32, lo, hi int) (end int) {
 			panic(fmt.Sprintf("kernel: %s: line %d reads floats %d to %d of %d", op, l,
 				p.ALine[l]+w0*p.AStep+first, p.ALine[l]+w1*p.AStep+last+p.KL, len(a)))
 		}
-		if p.CLine[l]+w0*p.CStep < 0 || p.CLine[l]+w1*p.CStep+p.N > len(c) {
+		if p.CLine[l]+w0*p.CStep < 0 || c != nil && p.CLine[l]+w1*p.CStep+p.N > len(c) {
 			panic(fmt.Sprintf("kernel: %s: line %d touches floats %d to %d of %d", op, l,
 				p.CLine[l]+w0*p.CStep, p.CLine[l]+w1*p.CStep+p.N, len(c)))
 		}

@@ -110,6 +110,7 @@ INLINE void interleave(float *p, vec a, vec b) {
 #include "spectrum.h"
 #include "pool.h"
 #include "product.h"
+#include "filter.h"
 
 /* peak keeps twelve multiply-adds in flight and does nothing else. */
 static double peak(ptrdiff_t rounds) {
@@ -135,6 +136,11 @@ static double peak(ptrdiff_t rounds) {
 const struct kernels JOIN(astroml_kernels_, SET) = {
 	.forward = forward,
 	.weights = weights,
+	.filtered = filtered,
+	.filter_data = filter_data,
+	.filter_gradient = filter_gradient,
+	.filter_weights = filter_weights,
+	.filter_collect = filter_collect,
 	.bias = bias,
 	.activate = activate,
 	.activate_grad = activate_grad,
