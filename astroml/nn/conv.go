@@ -147,7 +147,7 @@ func (c Conv) bind(b binding) func() {
 		e.residual = b.in[3]
 	}
 	depth, co := volume(c.In[1][:4]), c.Out[4]
-	pack := func(packed []float32, panel int) { kernel.PackPanel(packed, w, depth, co, panel) }
+	pack := func(dst []float32, panel int) { kernel.PackPanel(dst, w, depth, co, panel) }
 	return c.convolution().bind(b, b.in[0], pack, b.constant[1], e)
 }
 
@@ -184,57 +184,57 @@ func (c convolution) source() source {
 	return c.padder(c.in, c.ci)
 }
 
-// weights returns how many floats the packed weights take, and those that they
-// are filtered from.
-func (c convolution) weights() (packed, raw int) {
-	k := c.Kernel
-	packed = kernel.PackedLen(volume(k[:])*c.ci, c.co)
+// weights returns how many floats the packed weights take, and a panel of those
+// that they are filtered from, if they are.
+func (c convolution) weights() (packed, panel int) {
+	depth := volume(c.Kernel[:]) * c.ci
+	packed = kernel.PackedLen(depth, c.co)
 	if c.filters(c.in, c.ci, c.co) {
-		return kernel.Points * packed / k[2], packed
+		return kernel.Points * packed / c.Kernel[2], kernel.Panel * depth
 	}
 	return packed, 0
 }
 
+// panels returns the number of panels of the packed weights.
+func (c convolution) panels() int { return (c.co + kernel.Panel - 1) / kernel.Panel }
+
 func (c convolution) scratch() int {
-	packed, raw := c.weights()
-	return packed + raw + scratchOf(c.source(), c.tasks())
+	n, panel := c.weights()
+	n += panel * min(maxWorkers, c.panels())
+	if s, ok := c.stretches(); ok {
+		return n + s.size()*min(maxWorkers, s.tasks())
+	}
+	return n + scratchOf(c.source(), c.tasks())
 }
 
-// bind returns what convolves x with weights that pack packs, panel by panel.
-func (c convolution) bind(b binding, x []float32, pack func(packed []float32, panel int), constant bool, e epilogue) func() {
-	t, src := c.tasks().of(b.workers), c.source()
-	length, rest := c.weights()
-	packed, raw := b.tmp[:length], b.tmp[length:length+rest]
-	tmp := b.tmp[length+rest:]
+// bind returns what convolves x with weights. Pack writes one of the panels of
+// these to where it stands in packed ones.
+func (c convolution) bind(b binding, x []float32, pack func(dst []float32, panel int), constant bool, e epilogue) func() {
+	length, panel := c.weights()
+	panels := c.panels()
+	packed, raw := b.tmp[:length], b.tmp[length:length+panel*min(maxWorkers, panels)]
+	tmp := b.tmp[length+len(raw):]
 	if constant {
-		packed, raw = make([]float32, length), make([]float32, rest)
+		packed, raw = make([]float32, length), make([]float32, len(raw))
 	}
-	multiply, depth := c.products(t, src)
-	o := c.out(c.in)
-	size := volume(o[:]) * c.co
-	run := t.run(b.workers, src, x, tmp, func(a []float32, first, samples, part, cut int) {
-		q, from := multiply[cut], t.first(cut)
-		ep := kernel.Epilogue{Act: e.act}
-		if e.bias != nil {
-			ep.Bias = e.bias[from:t.first(cut+1)]
-		}
-		if e.residual != nil {
-			ep.Residual = e.residual[first*size+from:]
-		}
-		rows := samples * t.rows
-		q.Forward(b.out[first*size+from:], a, packed[from*depth:], rows*part/t.parts, rows*(part+1)/t.parts, ep)
-	})
-	panels := (c.co + kernel.Panel - 1) / kernel.Panel
-	packPanel := func(panel, _ int) {
-		if rest == 0 {
-			pack(packed, panel)
+	packPanel := func(i, worker int) {
+		if panel == 0 {
+			n := length / panels
+			pack(packed[i*n:(i+1)*n], i)
 			return
 		}
-		pack(raw, panel)
-		k := len(raw) / panels
-		c.filtering(c.in).Panel(packed[panel*kernel.Panel*depth:], length/kernel.Points, raw[panel*k:(panel+1)*k], c.ci)
+		own := raw[worker*panel : (worker+1)*panel]
+		pack(own, i)
+		component := length / kernel.Points
+		c.filtering(c.in).Panel(packed[i*(component/panels):], component, own, c.ci)
 	}
 	packAll := func() { b.workers.Run(panels, packPanel) }
+	var run func()
+	if s, ok := c.stretches(); ok {
+		run = c.byStretches(b, s, x, packed, tmp, e)
+	} else {
+		run = c.bySamples(b, x, packed, tmp, e)
+	}
 	if constant {
 		*b.refresh = append(*b.refresh, packAll)
 		return run
@@ -242,51 +242,85 @@ func (c convolution) bind(b binding, x []float32, pack func(packed []float32, pa
 	return func() { packAll(); run() }
 }
 
+// bySamples convolves groups of whole samples.
+func (c convolution) bySamples(b binding, x, packed, tmp []float32, e epilogue) func() {
+	t, src := c.tasks().of(b.workers), c.source()
+	o := c.out(c.in)
+	p := c.product(src, c.padded(c.in), o, t.per)
+	depth, size := len(p.Seg)*p.KL, volume(o[:])*c.co
+	var multiply []multiplier
+	for i := range t.cuts {
+		multiply = append(multiply, c.multiplier(p, src, t.first(i+1)-t.first(i)))
+	}
+	return t.run(b.workers, src, x, tmp, func(a []float32, first, samples, part, cut int) {
+		from, to, rows := t.first(cut), t.first(cut+1), samples*t.rows
+		multiply[cut].Forward(b.out[first*size+from:], a, packed[from*depth:], rows*part/t.parts, rows*(part+1)/t.parts, e.of(first*size, from, to))
+	})
+}
+
+// byStretches convolves stretches of lines, each laid out where it stays in
+// cache.
+func (c convolution) byStretches(b binding, s stretches, x, packed, tmp []float32, e epilogue) func() {
+	p := c.product(s.src, s.laid, [3]int{1, s.per, s.out[2]}, 1)
+	multiply, size := c.multiplier(p, s.src, c.co), s.size()
+	line := s.out[2] * c.co
+	run := func(task, worker int) {
+		a := tmp[worker*size : (worker+1)*size]
+		first, lines := s.lay(a, x, task)
+		multiply.Forward(b.out[first*line:], a, packed, 0, lines*p.Width, e.of(first*line, 0, c.co))
+	}
+	return func() { b.workers.Run(s.tasks(), run) }
+}
+
+// of returns the epilogue for some columns of what begins at from.
+func (e epilogue) of(from, lo, hi int) kernel.Epilogue {
+	k := kernel.Epilogue{Act: e.act}
+	if e.bias != nil {
+		k.Bias = e.bias[lo:hi]
+	}
+	if e.residual != nil {
+		k.Residual = e.residual[from+lo:]
+	}
+	return k
+}
+
 // multiplier is a product, or one by minimal filtering.
 type multiplier interface {
 	Forward(c, a, packed []float32, lo, hi int, e kernel.Epilogue)
 }
 
-// products returns the product for each range of columns, and its depth.
-func (c convolution) products(t tasks, src source) (m []multiplier, depth int) {
-	o := c.out(c.in)
-	p := kernel.Product{
-		Width: o[2], AStep: c.Stride[2] * c.ci, CStep: c.co, KL: c.Kernel[2] * c.ci,
-		CLine: lines(t.per, o, o, [3]int{1, 1, 1}, [3]int{}, c.co),
+// multiplier returns p for n of the columns.
+func (c convolution) multiplier(p kernel.Product, src source, n int) multiplier {
+	p.N = n
+	if f, ok := src.(filterer); ok {
+		packed, _ := c.weights()
+		return &kernel.Filtered{Product: p, Filtering: f.Filtering, AComponent: p.Width * c.ci, Packed: packed / kernel.Points}
 	}
-	f, filtered := src.(filterer)
-	if filtered {
-		p.Width, p.AStep, p.KL = f.Tiles(), c.ci, c.ci
-	}
-	p.ALine, p.Seg = c.reads(src, t.per)
-	for i := range t.cuts {
-		q := p
-		q.N = t.first(i+1) - t.first(i)
-		if filtered {
-			packed, _ := c.weights()
-			m = append(m, &kernel.Filtered{Product: q, Filtering: f.Filtering, AComponent: p.Width * c.ci, Packed: packed / kernel.Points})
-		} else {
-			m = append(m, &q)
-		}
-	}
-	return m, len(p.Seg) * p.KL
+	return &p
 }
 
-// reads returns where the lines of outputs of some samples begin in what src
-// lays out, and where the segments of a window do.
-func (c convolution) reads(src source, samples int) (start, segments []int) {
-	o, laid, line := c.out(c.in), c.padded(c.in), src.size()/src.lines()
+// product returns the product that makes out pixels of each of some samples
+// from what src lays out, which has the axes laid.
+func (c convolution) product(src source, laid, out [3]int, samples int) kernel.Product {
+	p := kernel.Product{
+		Width: out[2], AStep: c.Stride[2] * c.ci, CStep: c.co, KL: c.Kernel[2] * c.ci, N: c.co,
+		CLine: lines(samples, out, out, [3]int{1, 1, 1}, [3]int{}, c.co),
+	}
+	if f, ok := src.(filterer); ok {
+		p.Width, p.AStep, p.KL = f.Tiles(), c.ci, c.ci
+	}
+	line := src.size() / src.lines()
 	for n := range samples {
-		for d := range o[0] {
-			for h := range o[1] {
-				start = append(start, line*((n*laid[0]+d*c.Stride[0])*laid[1]+h*c.Stride[1]))
+		for d := range out[0] {
+			for h := range out[1] {
+				p.ALine = append(p.ALine, line*((n*laid[0]+d*c.Stride[0])*laid[1]+h*c.Stride[1]))
 			}
 		}
 	}
 	for d := range c.Kernel[0] {
 		for h := range c.Kernel[1] {
-			segments = append(segments, line*(d*laid[1]+h))
+			p.Seg = append(p.Seg, line*(d*laid[1]+h))
 		}
 	}
-	return start, segments
+	return p
 }

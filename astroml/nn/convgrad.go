@@ -137,7 +137,7 @@ func (c ConvGradX) bind(b binding) func() {
 	w, dy := b.in[0], b.in[1]
 	win, phases := c.reach()
 	if v, ok := c.transposed(); ok {
-		pack := func(packed []float32, panel int) { c.pack(packed, w, phases[0], panel) }
+		pack := func(dst []float32, panel int) { c.pack(dst, w, phases[0], panel) }
 		return v.bind(b, dy, pack, b.constant[0], epilogue{})
 	}
 	ci, co := c.In[0][3], c.In[0][4]
@@ -182,7 +182,8 @@ func (c ConvGradX) bind(b binding) func() {
 	panels := (ci + kernel.Panel - 1) / kernel.Panel
 	pack := func(task, _ int) {
 		q := parts[task/panels]
-		c.pack(q.packed, w, q.phase, task%panels)
+		n := kernel.Panel * q.k
+		c.pack(q.packed[task%panels*n:(task%panels+1)*n], w, q.phase, task%panels)
 	}
 	return func() {
 		b.workers.Run(len(parts)*panels, pack)
@@ -193,15 +194,13 @@ func (c ConvGradX) bind(b binding) func() {
 	}
 }
 
-// pack packs one panel of the taps of a phase: backwards, with the channels
-// exchanged.
-func (c ConvGradX) pack(packed, w []float32, p phase, panel int) {
+// pack packs one panel of the taps of a phase to dst: backwards, with the
+// channels exchanged.
+func (c ConvGradX) pack(dst, w []float32, p phase, panel int) {
 	const few = 128 // output channels at a time, so that their rows stay in cache
 	ci, co := c.In[0][3], c.In[0][4]
-	k := volume(p.taps[:]) * co
 	lo := panel * kernel.Panel
 	hi := min(lo+kernel.Panel, ci)
-	dst := packed[lo*k : (lo+kernel.Panel)*k]
 	if hi-lo < kernel.Panel {
 		clear(dst)
 	}

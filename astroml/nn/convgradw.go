@@ -32,110 +32,149 @@ func (c ConvGradW) shards() (rows, weights int) {
 	if rows >= 4 && rows*components*size <= volume(c.In[0])+volume(c.In[1])+1<<18 {
 		return rows, 1
 	}
-	return 1, min(16, (size/c.Out[4]+79)/80)
+	return 1, min((15+components)/components, (size/c.Out[4]+79)/80)
 }
 
-// spread returns the floats of all samples of dy as they are laid out.
-func (c ConvGradW) spread() int {
+// stretches returns how the rows of a shard are laid out bit by bit, if they are.
+func (c ConvGradW) stretches() (s stretches, ok bool) {
+	shards, _ := c.shards()
+	s, ok = c.convolution().stretches()
+	return s, ok && shards > 1 && s.tasks() >= shards
+}
+
+// layer lays out what a product reads.
+type layer struct {
+	x    source
+	dy   func(dst, dy []float32, lines int) // nil if dy is read as it is given
+	line int                                // floats of a line of dy as it is laid out
+}
+
+func (c ConvGradW) layer() layer {
 	v := c.convolution()
-	if v.filters(v.in, v.ci, v.co) {
-		return volume(c.In[1][:3]) * v.filtering(v.in).Line(v.co)
+	l := layer{x: v.source(), line: c.In[1][3] * v.co}
+	if f, ok := l.x.(filterer); ok {
+		l.line = f.Line(v.co)
+		l.dy = func(dst, dy []float32, lines int) { f.Gradient(dst, dy, lines, v.co) }
 	}
-	return 0
+	return l
 }
 
 func (c ConvGradW) scratch() int {
-	v := c.convolution()
-	n := c.spread()
-	if src := v.source(); !src.asGiven() {
-		n += src.size() * v.n
+	shards, _ := c.shards()
+	components, size := c.sums()
+	l, n := c.layer(), 0
+	if components > 1 || shards > 1 {
+		n = shards * components * size
 	}
-	if components, size := c.sums(); components > 1 {
-		n += components * size * c.rows()
-	} else if c.rows() > 1 {
-		n += size * c.rows()
+	if s, ok := c.stretches(); ok {
+		return n + min(maxWorkers, shards)*(s.size()+s.per*l.line)
+	}
+	if !l.x.asGiven() {
+		n += l.x.size() * c.In[0][0]
+	}
+	if l.dy != nil {
+		n += l.line * volume(c.In[1][:3])
 	}
 	return n
 }
 
-func (c ConvGradW) rows() int { rows, _ := c.shards(); return rows }
-
 func (c ConvGradW) bind(b binding) func() {
-	x, dy := b.in[0], b.in[1]
-	v := c.convolution()
-	src := v.source()
-	rowShards, cuts := c.shards()
+	shards, _ := c.shards()
 	components, size := c.sums()
-	tmp := b.tmp
-	take := func(n int) []float32 { s := tmp[:n]; tmp = tmp[n:]; return s }
+	sums, tmp := b.out, b.tmp
+	if components > 1 || shards > 1 {
+		sums, tmp = tmp[:shards*components*size], tmp[shards*components*size:]
+	}
+	finish := c.finish(b, sums, shards)
+	var run func()
+	if s, ok := c.stretches(); ok {
+		run = c.byStretches(b, s, sums, tmp)
+	} else {
+		run = c.bySamples(b, sums, tmp)
+	}
+	return func() { run(); finish() }
+}
 
-	sums, laid, gradient := b.out, x, dy
-	if components > 1 || rowShards > 1 {
-		sums = take(rowShards * components * size)
+// add adds to the sums of a component what rows lo to hi-1 of p contribute to
+// weights klo to khi-1.
+func (c ConvGradW) add(p *kernel.Product, component int, sums, x, dy []float32, lo, hi, klo, khi int) {
+	_, size := c.sums()
+	p.Weights(sums[component*size:(component+1)*size], x[component*p.Width*p.AStep:], dy[component*p.Width*p.CStep:], lo, hi, klo, khi)
+}
+
+// product returns the product of one component; out and samples as for a
+// convolution.
+func (c ConvGradW) product(l layer, laid, out [3]int, samples int) *kernel.Product {
+	p := c.convolution().product(l.x, laid, out, samples)
+	for i := range p.CLine {
+		p.CLine[i] = i * l.line
 	}
-	if !src.asGiven() {
-		laid = take(src.size() * v.n)
+	return &p
+}
+
+// bySamples lays all samples out, and cuts the rows of all or the weights.
+func (c ConvGradW) bySamples(b binding, sums, tmp []float32) func() {
+	l, v := c.layer(), c.convolution()
+	x, dy := b.in[0], b.in[1]
+	count := volume(c.In[1][:3])
+	if !l.x.asGiven() {
+		x, tmp = tmp[:l.x.size()*v.n], tmp[l.x.size()*v.n:]
 	}
-	lay := layAll(b.workers, src, x, laid, v.n)
-	if components > 1 {
-		gradient = take(c.spread())
+	layX := layAll(b.workers, l.x, b.in[0], x, v.n)
+	layY := func() {}
+	if l.dy != nil {
+		dy = tmp[:l.line*count]
+		from := len(b.in[1]) / count
+		tasks, per := chunks(count, l.line)
+		spread := func(task, _ int) {
+			lo, hi := task*per, min(count, (task+1)*per)
+			l.dy(dy[lo*l.line:hi*l.line], b.in[1][lo*from:hi*from], hi-lo)
+		}
+		layY = func() { b.workers.Run(tasks, spread) }
 	}
-	p, a, y := c.product(src)
+	p := c.product(l, v.padded(v.in), axes(c.In[1]), v.n)
+	shards, cuts := c.shards()
+	components, size := c.sums()
 	rows, k := p.Rows(), len(p.Seg)*p.KL
 	run := func(task, _ int) {
-		s, cut := task/cuts, task%cuts
+		s, i, cut := task/cuts/components, task/cuts%components, task%cuts
 		lo, hi := k*cut/cuts, k*(cut+1)/cuts
-		for i := range components {
-			dw := sums[(s*components+i)*size:][:size]
-			clear(dw[lo*v.co : hi*v.co])
-			p.Weights(dw, laid[i*a:], gradient[i*y:], rows*s/rowShards, rows*(s+1)/rowShards, lo, hi)
-		}
+		own := sums[s*components*size : (s+1)*components*size]
+		clear(own[i*size+lo*v.co : i*size+hi*v.co])
+		c.add(p, i, own, x, dy, rows*s/shards, rows*(s+1)/shards, lo, hi)
 	}
-	finish := c.finish(b, sums, rowShards)
-	spread := c.spreader(b.workers, gradient, dy)
 	return func() {
-		lay()
-		spread()
-		b.workers.Run(rowShards*cuts, run)
-		finish()
+		layX()
+		layY()
+		b.workers.Run(shards*components*cuts, run)
 	}
 }
 
-// product returns the product of a component, and how far components are apart
-// in x and in dy as they are laid out.
-func (c ConvGradW) product(src source) (p *kernel.Product, a, y int) {
-	v := c.convolution()
-	o := axes(c.In[1])
-	p = &kernel.Product{
-		Width: o[2], AStep: c.Stride[2] * v.ci, CStep: v.co, KL: c.Kernel[2] * v.ci, N: v.co,
-		CLine: lines(v.n, o, o, [3]int{1, 1, 1}, [3]int{}, v.co),
-	}
-	p.ALine, p.Seg = v.reads(src, v.n)
-	if f, ok := src.(filterer); ok {
-		p.Width, p.AStep, p.KL = f.Tiles(), v.ci, v.ci
-		for i := range p.CLine {
-			p.CLine[i] = i * f.Line(v.co)
+// byStretches lays out stretches of lines, each where it stays in cache.
+func (c ConvGradW) byStretches(b binding, s stretches, sums, tmp []float32) func() {
+	l := c.layer()
+	x, dy := b.in[0], b.in[1]
+	p := c.product(l, s.laid, [3]int{1, s.per, s.out[2]}, 1)
+	shards, _ := c.shards()
+	components, size := c.sums()
+	k, from, own := len(p.Seg)*p.KL, s.out[2]*p.N, s.size()+s.per*l.line
+	run := func(shard, worker int) {
+		a, y := tmp[worker*own:][:s.size()], tmp[worker*own+s.size():(worker+1)*own]
+		total := sums[shard*components*size : (shard+1)*components*size]
+		clear(total)
+		for task := s.tasks() * shard / shards; task < s.tasks()*(shard+1)/shards; task++ {
+			first, lines := s.lay(a, x, task)
+			g := dy[first*from : (first+lines)*from]
+			if l.dy != nil {
+				l.dy(y[:lines*l.line], g, lines)
+				g = y
+			}
+			for i := range components {
+				c.add(p, i, total, a, g, 0, lines*p.Width, 0, k)
+			}
 		}
-		a, y = p.Width*v.ci, p.Width*v.co
 	}
-	return p, a, y
-}
-
-// spreader returns what lays out dy for minimal filtering.
-func (c ConvGradW) spreader(w *kernel.Workers, gradient, dy []float32) func() {
-	v := c.convolution()
-	f, ok := v.source().(filterer)
-	if !ok {
-		return func() {}
-	}
-	lines := volume(c.In[1][:3])
-	from, to := len(dy)/lines, f.Line(v.co)
-	tasks, per := chunks(lines, to)
-	run := func(task, _ int) {
-		lo, hi := task*per, min(lines, (task+1)*per)
-		f.Gradient(gradient[lo*to:hi*to], dy[lo*from:hi*from], hi-lo, v.co)
-	}
-	return func() { w.Run(tasks, run) }
+	return func() { b.workers.Run(shards, run) }
 }
 
 // finish returns what adds the sums of all shards, and makes weights of their

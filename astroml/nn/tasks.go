@@ -85,7 +85,7 @@ type source interface {
 	given() int                       // floats of a sample as it is given
 	size() int                        // floats of a sample as it is laid out
 	lines() int                       // lines of a sample as it is laid out
-	lay(dst, x []float32, lo, hi int) // lays out lines lo to hi-1 of a sample
+	lay(dst, x []float32, lo, hi int) // lays out lines lo to hi-1 of a sample, from the start of dst
 	asGiven() bool                    // nothing is to be done
 }
 
@@ -141,7 +141,7 @@ func layAll(w *kernel.Workers, src source, x, tmp []float32, n int) func() {
 	parts, per := chunks(lines, size/lines)
 	lay := func(task, _ int) {
 		i, lo := task/parts, task%parts*per
-		src.lay(tmp[i*size:(i+1)*size], x[i*given:(i+1)*given], lo, min(lines, lo+per))
+		src.lay(tmp[i*size+lo*(size/lines):(i+1)*size], x[i*given:(i+1)*given], lo, min(lines, lo+per))
 	}
 	return func() { w.Run(n*parts, lay) }
 }
@@ -164,7 +164,7 @@ func (p padder) asGiven() bool { return p.in == p.out }
 func (p padder) lay(dst, x []float32, lo, hi int) {
 	from, to := p.in[2]*p.c, p.out[2]*p.c
 	for l := lo; l < hi; l++ {
-		line := dst[l*to : (l+1)*to]
+		line := dst[(l-lo)*to : (l-lo+1)*to]
 		if i, ok := p.line(l); ok {
 			clear(line[:p.lo[2]*p.c])
 			clear(line[p.lo[2]*p.c+copy(line[p.lo[2]*p.c:], x[i*from:(i+1)*from]):])
@@ -215,13 +215,15 @@ func (f filterer) lay(dst, x []float32, lo, hi int) {
 	for l := lo; l < hi; {
 		i, ok := f.line(l)
 		if !ok {
-			clear(dst[l*to : (l+1)*to])
+			clear(dst[:to])
+			dst = dst[to:]
 			l++
 			continue
 		}
 		// Lines of one plane lie together in both.
 		n := min(hi-l, f.in[1]-i%f.in[1])
-		f.Data(dst[l*to:(l+n)*to], x[i*from:(i+n)*from], n, f.c, f.lo[2])
+		f.Data(dst[:n*to], x[i*from:(i+n)*from], n, f.c, f.lo[2])
+		dst = dst[n*to:]
 		l += n
 	}
 }

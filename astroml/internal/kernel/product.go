@@ -44,7 +44,7 @@ func Pack(dst, b []float32, k, n int) {
 			len(b), len(dst), k, n, k*n, PackedLen(k, n)))
 	}
 	for j := 0; j < n; j += Panel {
-		PackPanel(dst, b, k, n, j/Panel)
+		PackPanel(dst[j*k:], b, k, n, j/Panel)
 	}
 }
 
@@ -52,7 +52,7 @@ func Pack(dst, b []float32, k, n int) {
 func PackPanel(dst, b []float32, k, n, panel int) {
 	j := panel * Panel
 	used := min(Panel, n-j)
-	dst = dst[j*k:][:k*Panel]
+	dst = dst[:k*Panel]
 	for i := range k {
 		row := dst[i*Panel:][:Panel]
 		copy(row, b[i*n+j:][:used])
