@@ -151,6 +151,17 @@ func (c *SpectraClassifier) Info() (text string, err error) {
 	return toJSON(i)
 }
 
+// Profile returns the nn.Profile of a batch of n spectra as JSON: of a training
+// step if training is not 0.
+func (c *SpectraClassifier) Profile(n, training int) (text string, err error) {
+	defer guard(&err)
+	p, err := c.c.Profile(n, training != 0)
+	if err != nil {
+		return "", err
+	}
+	return toJSON(p)
+}
+
 // Wave writes the model's wavelength grid, in Å, to wave: pixels float64.
 func (c *SpectraClassifier) Wave(wave uintptr, pixels int) (zero int, err error) {
 	defer guard(&err)

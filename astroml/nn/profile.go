@@ -9,12 +9,14 @@ import (
 
 // Cost is what one operation of a plan costs.
 type Cost struct {
-	Op      string  // its type
-	In      [][]int // shapes of its inputs
-	Out     []int   // shape of its output
-	Seconds float64 // the shortest of several runs
-	Bytes   int     // of its inputs and its output
-	FLOPs   int     // of a convolution or a dense layer, and of their gradients
+	Op      string  `json:"op"`      // its type
+	In      [][]int `json:"inputs"`  // their shapes
+	Out     []int   `json:"output"`  // its shape
+	Seconds float64 `json:"seconds"` // the shortest of several runs
+	Bytes   int     `json:"bytes"`   // of its inputs and its output
+	// FLOPs are those of the definition of a convolution, a dense layer or one of
+	// their gradients; minimal filtering needs fewer.
+	FLOPs int `json:"flops"`
 }
 
 // Profile is the cost of each operation of a plan, in the order of execution.

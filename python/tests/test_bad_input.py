@@ -79,6 +79,8 @@ def test_options(spectra, option, message):
         ("unsorted", ValueError, "increasing", lambda c, s: c.embed(s.flux, wave=WAVE[::-1])),
         ("coverage", ValueError, "coverage", lambda c, s: c.predict_sets(s.flux, coverage=1.5)),
         ("coverage NaN", ValueError, "coverage", lambda c, s: c.predict_sets(s.flux, coverage=np.nan)),
+        ("profile of nothing", aml.ShapeError, "profile of 0 spectra", lambda c, s: c.profile(0)),
+        ("training on one", aml.ShapeError, "two", lambda c, s: c.profile(1, training=True)),
         ("prob shape", aml.ShapeError, r"want \(n, 3\)", lambda c, s: c.sets(np.zeros((2, 5)))),
     ],
 )

@@ -40,6 +40,17 @@ def test_answers_agree_with_each_other(clf, spectra):
     assert clf.embed(spectra.flux, **x).shape[0] == 30
 
 
+def test_profile_counts_the_multiply_adds(clf):
+    t = clf.profile(4)
+    flops = float((t["gflops"] * t["seconds"]).sum()) * 1e9
+    assert flops == pytest.approx(2 * 4 * clf.multiply_adds_)
+    assert float(t["share"].sum()) == pytest.approx(1)
+    # A step computes at least twice more: gradients for weights and for inputs.
+    step = clf.profile(4, training=True)
+    assert float((step["gflops"] * step["seconds"]).sum()) * 1e9 > 2 * flops
+    assert "ConvGradW" in step["operation"] and "ConvGradW" not in t["operation"]
+
+
 def test_the_grid_is_the_models_unless_said(clf, spectra):
     want = clf.predict_proba(spectra.flux, wave=spectra.wave)
     assert np.array_equal(clf.predict_proba(spectra.flux), want)

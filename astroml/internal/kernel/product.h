@@ -399,8 +399,13 @@ static void weights(const struct product *p, float *dw, const float *a, const fl
 	for (ptrdiff_t count; (count = next_block(&w)) > 0;) {
 		for (ptrdiff_t k = klo, taps; k < khi; k += taps) {
 			taps = khi - k < TAPROWS ? khi - k : TAPROWS;
-			for (ptrdiff_t i = 0; i < taps; i++)
-				tap[i] = p->seg[(k + i) / p->kl] + (k + i) % p->kl;
+			for (ptrdiff_t i = 0, segment = k / p->kl, at = k % p->kl; i < taps; i++) {
+				tap[i] = p->seg[segment] + at;
+				if (++at == p->kl) {
+					at = 0;
+					segment++;
+				}
+			}
 			if (p->n >= MANY && taps >= 2 * HEIGHT)
 				wide_block(p, dw + k * p->n, a, y, w.r, count, tap, taps);
 			else

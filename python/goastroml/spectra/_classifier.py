@@ -281,6 +281,34 @@ class Classifier:
             run(self._model().Embed, out[lo:hi], f, v, hi - lo, x.wave, x.pixels)
         return out
 
+    def profile(self, n: int = 64, *, training: bool = False) -> Any:
+        """What each operation of the network costs for a batch of n spectra, in the order of execution.
+
+        Parameters
+        ----------
+        n : spectra of the batch.
+        training : a training step, forward and backward, instead of a prediction.
+
+        Returns
+        -------
+        A table: ``operation``, ``output`` (its shape), ``seconds`` (the shortest of several runs),
+        ``share`` of all of them, ``bytes`` that it reads and writes, and ``gflops`` (1e9 operations
+        a second, of convolutions and dense layers).
+        """
+        costs = json.loads(call(self._model().Profile, int(n), int(training)))
+        total = sum(c["seconds"] for c in costs)
+        return table(
+            {
+                "operation": np.array([c["op"] for c in costs]),
+                "output": np.array(["×".join(map(str, c["output"] or [1])) for c in costs]),
+                "seconds": np.array([c["seconds"] for c in costs]),
+                "share": np.array([c["seconds"] / total for c in costs]),
+                "bytes": np.array([c["bytes"] for c in costs]),
+                "gflops": np.array([1e-9 * c["flops"] / c["seconds"] for c in costs]),
+            },
+            {"seconds": "s", "bytes": "byte"},
+        )
+
     def stream(
         self, spectra: Iterable[Tuple], rules: Sequence[Trigger] = (), *, batch: int = 256
     ) -> Iterator[Verdict]:
