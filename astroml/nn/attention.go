@@ -37,20 +37,20 @@ func (g *Graph) Attention(qkv *Node, heads int) *Node {
 	return g.apply(Attention{shapes(fmt.Sprint("attention", heads), out, qkv), heads}, qkv)
 }
 
-func (a Attention) DiffWRT(n int) []bool { return all(n) }
+func (op Attention) DiffWRT(n int) []bool { return all(n) }
 
 // SymDiff returns the gradient for qkv. It computes the probabilities anew, so
 // that only y is kept.
-func (a Attention) SymDiff(in gorgonia.Nodes, y, dy *Node) (gorgonia.Nodes, error) {
+func (op Attention) SymDiff(in gorgonia.Nodes, y, dy *Node) (gorgonia.Nodes, error) {
 	var s sequence
 	qkv := in[0]
-	op := AttentionGrad{shapes(fmt.Sprint("attentiongrad", a.Heads), qkv.Shape(), qkv, y, dy), a.Heads}
-	return gorgonia.Nodes{s.apply(op, qkv, y, dy)}, s.err
+	grad := AttentionGrad{shapes(fmt.Sprint("attentiongrad", op.Heads), qkv.Shape(), qkv, y, dy), op.Heads}
+	return gorgonia.Nodes{s.apply(grad, qkv, y, dy)}, s.err
 }
 
-// Queries are worked on in blocks, of about queryBlock each, and the keys of a
-// block keyBlock at a time, so that what is at hand stays in cache. No result
-// depends on keyBlock.
+// Queries are worked on in blocks of queryBlock or somewhat less, and then
+// keyBlock keys at a time, so that what is at hand stays in cache. Blocks of 32
+// or 128 queries were not clearly faster, on a machine that was not quiet.
 const (
 	queryBlock = 64
 	keyBlock   = 192
@@ -131,15 +131,15 @@ func load(dst, x []float32, rows, d, step int) {
 	clear(dst[rows*d:])
 }
 
-// packAcross packs the transpose of rows of d values: d deep.
+// packAcross packs the transpose of rows of d values: d deep. The rows fill
+// whole panels.
 func packAcross(packed, x []float32, d int) {
 	const panel = kernel.Panel
 	for ; len(x) > 0; x, packed = x[panel*d:], packed[panel*d:] {
-		for j := range panel {
-			at := j
-			for _, v := range x[j*d : (j+1)*d] {
-				packed[at] = v
-				at += panel
+		for k := range d {
+			row := packed[k*panel:][:panel]
+			for j := range row {
+				row[j] = x[j*d+k]
 			}
 		}
 	}
@@ -166,33 +166,33 @@ func (q *queries) softmax(a *attention, k []float32) {
 	}
 }
 
-func (a Attention) scratch() int {
-	s := newAttention(a.In[0], a.Heads)
-	return min(maxWorkers, s.n*s.heads*s.blocks) * s.queriesLen()
+func (op Attention) scratch() int {
+	a := newAttention(op.In[0], op.Heads)
+	return min(maxWorkers, a.n*a.heads*a.blocks) * a.queriesLen()
 }
 
-func (a Attention) bind(b binding) func() {
-	s := newAttention(a.In[0], a.Heads)
-	tasks := s.n * s.heads * s.blocks
+func (op Attention) bind(b binding) func() {
+	a := newAttention(op.In[0], op.Heads)
+	tasks := a.n * a.heads * a.blocks
 	take := taker(b.tmp)
 	crew := make([]queries, min(maxWorkers, tasks))
 	for i := range crew {
-		crew[i] = s.newQueries(take)
+		crew[i] = a.newQueries(take)
 	}
 	run := func(task, worker int) {
-		sample, head, block := task/s.blocks/s.heads, task/s.blocks%s.heads, task%s.blocks
-		lo, hi := s.span(block)
+		sample, head, block := task/a.blocks/a.heads, task/a.blocks%a.heads, task%a.blocks
+		lo, hi := a.span(block)
 		m := &crew[worker]
-		q, k, v := s.of(b.in[0], sample, head)
-		m.load(s, q, lo, hi)
-		m.softmax(s, k)
+		q, k, v := a.of(b.in[0], sample, head)
+		m.load(a, q, lo, hi)
+		m.softmax(a, k)
 		clear(m.o)
-		s.mix.Weights(m.o, m.p, v, 0, s.t, 0, s.width)
-		y := b.out[(sample*s.t+lo)*s.c+head*s.d:]
+		a.mix.Weights(m.o, m.p, v, 0, a.t, 0, a.width)
+		y := b.out[(sample*a.t+lo)*a.c+head*a.d:]
 		for i := range hi - lo {
 			f := 1 / m.sum[i]
-			row := y[i*s.c:][:s.d]
-			for j, v := range m.o[i*s.d : (i+1)*s.d] {
+			row := y[i*a.c:][:a.d]
+			for j, v := range m.o[i*a.d : (i+1)*a.d] {
 				row[j] = f * v
 			}
 		}
@@ -213,13 +213,14 @@ type AttentionGrad struct {
 }
 
 // shards returns into how many ranges of queries, each with sums dK and dV of
-// its own, a head's work is cut. It does not depend on the workers.
-func (s *attention) shards() int {
-	pairs := s.n * s.heads
-	return min(s.blocks, (8+pairs-1)/pairs)
+// its own, a head's work is cut: there are eight tasks or more, where there are
+// as many blocks. It does not depend on the workers.
+func (a *attention) shards() int {
+	pairs := a.n * a.heads
+	return min(a.blocks, (8+pairs-1)/pairs)
 }
 
-// queriesGrad is what a worker needs for the gradient beyond a queries.
+// queriesGrad is the memory of a worker for the gradient of a block of queries.
 type queriesGrad struct {
 	queries
 	packed   []float32 // the queries, as many deep
@@ -279,8 +280,8 @@ func (q *queriesGrad) grad(a *attention, spread *kernel.Product, dk, dv, k, v []
 	}
 }
 
-func (g AttentionGrad) scratch() int {
-	a := newAttention(g.In[0], g.Heads)
+func (op AttentionGrad) scratch() int {
+	a := newAttention(op.In[0], op.Heads)
 	tasks := a.n * a.heads * a.shards()
 	n := min(maxWorkers, tasks) * a.queriesGradLen()
 	if a.shards() > 1 {
@@ -289,8 +290,8 @@ func (g AttentionGrad) scratch() int {
 	return n
 }
 
-func (g AttentionGrad) bind(b binding) func() {
-	a := newAttention(g.In[0], g.Heads)
+func (op AttentionGrad) bind(b binding) func() {
+	a := newAttention(op.In[0], op.Heads)
 	shards := a.shards()
 	tasks := a.n * a.heads * shards
 	take := taker(b.tmp)

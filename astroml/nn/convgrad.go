@@ -149,9 +149,9 @@ func (c ConvGradX) bind(b binding) func() {
 
 	type part struct {
 		phase
-		kernel.Product
-		k      int // values of a row of the product
-		packed []float32
+		products []*kernel.Product // one a range of columns
+		k        int               // values of a row of the product
+		packed   []float32
 	}
 	var parts []part
 	empty := false
@@ -161,11 +161,16 @@ func (c ConvGradX) bind(b binding) func() {
 			continue
 		}
 		q := part{phase: ph, k: volume(ph.taps[:]) * co}
-		q.Product = kernel.Product{
+		p := kernel.Product{
 			Width: ph.count[2], AStep: co, CStep: c.Stride[2] * ci, KL: ph.taps[2] * co,
 			ALine: lines(t.per, src.out, ph.count, [3]int{1, 1, 1}, ph.start, co),
 			CLine: lines(t.per, in, ph.count, c.Stride, ph.first, ci),
 			Seg:   segments(ph.taps, src.out, co),
+		}
+		for cut := range t.cuts {
+			own := p
+			own.N = t.first(cut+1) - t.first(cut)
+			q.products = append(q.products, &own)
 		}
 		q.packed = take(kernel.PackedLen(q.k, ci))
 		parts = append(parts, q)
@@ -174,9 +179,8 @@ func (c ConvGradX) bind(b binding) func() {
 	run := t.run(b.workers, src, dy, tmp, func(a []float32, first, samples, piece, cut int) {
 		from := t.first(cut)
 		for _, q := range parts {
-			rows, p := samples*volume(q.count[:]), q.Product
-			p.N = t.first(cut+1) - from
-			p.Forward(b.out[first*to+from:], a, q.packed[from*q.k:], rows*piece/t.parts, rows*(piece+1)/t.parts, kernel.Epilogue{})
+			rows := samples * volume(q.count[:])
+			q.products[cut].Forward(b.out[first*to+from:], a, q.packed[from*q.k:], rows*piece/t.parts, rows*(piece+1)/t.parts, kernel.Epilogue{})
 		}
 	})
 	panels := (ci + kernel.Panel - 1) / kernel.Panel

@@ -5,11 +5,18 @@
 // which runs it over one arena of memory without allocating. Arrays are
 // channels-last, N·D·H·W·C: spectra have D = H = 1, images D = 1.
 //
-// The operations are Conv, ConvGradX, ConvGradW, SumRows, Activate,
-// ActivateGrad, Moments, Normalize, NormSums, NormalizeGrad, Fold, FoldBias,
-// MaxPool, MaxPoolGrad, MeanPool, Spread, Add, Mul, Bias, Concat, Slice, Wrap, WrapGrad, Reshape, CrossEntropy,
-// CrossEntropyGrad, SupCon and SupConGrad. Each is pure, and Gorgonia sees
-// their shapes only.
+// The operations, of which some are gradients of others, are
+//
+//	Conv ConvGradX ConvGradW Attention AttentionGrad    products
+//	Moments Normalize NormSums NormGrad Fold FoldBias   normalisation
+//	Activate ActivateGrad Add Mul Bias SumRows          value by value, sums
+//	MaxPool MaxPoolGrad PixelSum Spread                 pooling
+//	Upsample UpsampleGrad Wrap WrapGrad                 more pixels
+//	Concat Slice Place Reshape                          other shapes
+//	Spline SplineGrad SplineInverse                     flows
+//	CrossEntropy SquaredError NormalLoss SupCon         losses, each with its Grad
+//
+// Each is pure, and Gorgonia sees their shapes only.
 package nn
 
 import (
@@ -173,8 +180,8 @@ func NewGraph(params *Params, training bool) *Graph {
 // Err returns the first error of drawing.
 func (g *Graph) Err() error { return g.err }
 
-// MultiplyAdds returns the number of multiply-adds of the convolutions and
-// dense layers drawn so far.
+// MultiplyAdds returns the number of multiply-adds of the convolutions, dense
+// layers and attention drawn so far.
 func (g *Graph) MultiplyAdds() int { return g.macs }
 
 func (g *Graph) fail(format string, args ...any) *Node {

@@ -14,8 +14,8 @@ type Cost struct {
 	Out     []int   `json:"output"`  // its shape
 	Seconds float64 `json:"seconds"` // the shortest of several runs
 	Bytes   int     `json:"bytes"`   // of its inputs and its output
-	// FLOPs are those of the definition of a convolution, a dense layer or one of
-	// their gradients; minimal filtering needs fewer.
+	// FLOPs are those of the definition of a convolution, a dense layer, attention
+	// or one of their gradients; minimal filtering needs fewer.
 	FLOPs int `json:"flops"`
 }
 
@@ -56,6 +56,10 @@ func flops(op Op) int {
 		return 2 * volume(c.In[1]) * volume(c.In[0][:4])
 	case ConvGradW:
 		return 2 * volume(c.In[1]) * volume(c.Out[:4])
+	case Attention:
+		return 4 * volume(c.Out) * volume(c.Out[1:4])
+	case AttentionGrad:
+		return 10 * volume(c.In[1]) * volume(c.In[1][1:4])
 	}
 	return 0
 }

@@ -36,7 +36,7 @@ func segments(kernel, axes [3]int, c int) []int {
 }
 
 // maxWorkers bounds the scratch that operations hold for each worker.
-const maxWorkers = 64
+const maxWorkers = kernel.MaxWorkers
 
 // tasks is how a batch is cut: groups of samples; for few large samples ranges
 // of rows, and for few rows in all ranges of columns.

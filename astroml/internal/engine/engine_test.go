@@ -79,16 +79,18 @@ func TestStepsAllocateNothing(t *testing.T) {
 		if _, err := e.step(10); err != nil {
 			t.Fatal(net.name, err)
 		}
+		// The runtime allocates for threads of its own, now and then: what we did
+		// would show in each round.
 		least := uint64(1 << 62)
-		for range 5 { // the test's own goroutines allocate now and then
-			answer, err := e.step(20)
+		for range 10 {
+			answer, err := e.step(5)
 			if err != nil {
 				t.Fatal(err)
 			}
 			least = min(least, answer.Mallocs)
 		}
 		if least > 0 {
-			t.Errorf("%s: %d allocations in 20 steps", net.name, least)
+			t.Errorf("%s: %d allocations in 5 steps", net.name, least)
 		}
 	}
 }

@@ -245,7 +245,7 @@ func (e *engine) step(k int) (steps, error) {
 // train runs package train as users do. Progress measures.
 func (e *engine) train() error {
 	n := e.network.batch
-	rows := make([]int, 100_000*n)
+	rows := make([]int, 1000*n)
 	var left, k int
 	var before runtime.MemStats
 	var start time.Time

@@ -21,7 +21,7 @@ var networks = []network{
 	{"unet2d", 8, regression(image(128, 2), unet(2, 32, 4)), regression(image(16, 2), unet(2, 8, 2))},
 	{"unet3d", 1, regression(image(64, 3), unet(3, 16, 3)), regression(image(8, 3), unet(3, 8, 2))},
 	{"21cmPIE", 8, regression([]int{28, 28, 470}, lightcone), regression([]int{28, 28, 470}, lightcone)},
-	//{"flow", 200, flow(10, 50), flow(4, 8)},
+	{"flow", 200, flow(10, 50), flow(4, 8)},
 	{"diffusion", 16, diffusion(64, 32), diffusion(16, 8)},
 	{"camels", 16, regression(image(256, 2), moments(6)), regression(image(256, 2), moments(1))},
 }

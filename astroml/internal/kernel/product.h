@@ -313,20 +313,38 @@ static void packed_tiles(struct block *t, ptrdiff_t count, const float *packed) 
 	}
 }
 
-/* pack_taps writes the taps of a block tile by tile, as packed_tiles takes them. */
-static void pack_taps(float *packed, const float *a, const ptrdiff_t *ra, ptrdiff_t rows, const ptrdiff_t *tap, ptrdiff_t count) {
+/* What pack_taps moves at a time: a tile's height in whole registers. */
+#define MOVED ((HEIGHT + LANES - 1) / LANES * LANES)
+
+/* pack_taps writes the taps of a block tile by tile, as packed_tiles takes them,
+ * and up to MOVED - HEIGHT floats behind them. Of the rows none has floats beyond
+ * end. */
+static void pack_taps(float *packed, const float *a, const ptrdiff_t *ra, ptrdiff_t rows, const ptrdiff_t *tap, ptrdiff_t count,
+	const float *end) {
 	for (ptrdiff_t k = 0, height; k < count; k += height, tap += height) {
 		height = share(count - k, HEIGHT);
-		int together = tap[height - 1] - tap[0] == height - 1;
+		int together = height == HEIGHT && tap[height - 1] - tap[0] == height - 1;
 		for (ptrdiff_t m = 0; m < rows; m++, packed += height) {
 			const float *from = a + ra[m];
-			if (together && height == HEIGHT)
-				memcpy(packed, from + tap[0], HEIGHT * sizeof *a);
-			else
-				for (ptrdiff_t i = 0; i < height; i++)
-					packed[i] = from[tap[i]];
+			if (together && from + tap[0] + MOVED <= end) {
+				UNROLL for (int i = 0; i < MOVED; i += LANES)
+					STORE(packed + i, LOAD(from + tap[0] + i));
+				continue;
+			}
+			for (ptrdiff_t i = 0; i < height; i++)
+				packed[i] = from[tap[i]];
 		}
 	}
+}
+
+/* end_of returns where the last of the rows' floats end. */
+static const float *end_of(const struct product *p, const float *a, const ptrdiff_t *ra, ptrdiff_t rows) {
+	ptrdiff_t row = 0, segment = 0;
+	for (ptrdiff_t m = 0; m < rows; m++)
+		row = ra[m] > row ? ra[m] : row;
+	for (ptrdiff_t s = 0; s < p->nseg; s++)
+		segment = p->seg[s] > segment ? p->seg[s] : segment;
+	return a + row + segment + p->kl;
 }
 
 /* copy_columns writes up to TILE columns of a block's rows of y one after the
@@ -351,7 +369,8 @@ static void copy_columns(float *copy, const float *y, const ptrdiff_t *ry, ptrdi
 /* wide_block adds what a block of rows contributes to taps rows of dw. */
 static void wide_block(const struct product *p, float *dw, const float *a, const float *y, const struct rows *r,
 	ptrdiff_t count, const ptrdiff_t *tap, ptrdiff_t taps) {
-	float columns[BLOCK * GROUP], packed[BLOCK * CHUNK];
+	float columns[BLOCK * GROUP], packed[BLOCK * CHUNK + MOVED];
+	const float *end = end_of(p, a, r->a, count);
 	ptrdiff_t copied[BLOCK];
 	for (ptrdiff_t i = 0; i < BLOCK; i++)
 		copied[i] = i * TILE;
@@ -361,7 +380,7 @@ static void wide_block(const struct product *p, float *dw, const float *a, const
 			copy_columns(columns + (n - group) * BLOCK, y + n, r->c, count, last - n < TILE ? last - n : TILE);
 		for (ptrdiff_t k = 0, some; k < taps; k += some) {
 			some = taps - k < CHUNK ? taps - k : CHUNK;
-			pack_taps(packed, a, r->a, count, tap + k, some);
+			pack_taps(packed, a, r->a, count, tap + k, some, end);
 			for (ptrdiff_t n = group; n < last; n += TILE) {
 				struct block t = {a, columns + (n - group) * BLOCK, r->a, copied, count, last - n < TILE ? last - n : TILE,
 					dw + k * p->n + n, p->n};

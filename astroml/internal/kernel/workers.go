@@ -68,12 +68,18 @@ func (p *TaskPanic) Unwrap() error {
 	return err
 }
 
-// NewWorkers returns a pool of n workers, the caller of Run included. If n is
-// not positive there are as many as GOMAXPROCS says.
+// MaxWorkers is the largest number of workers: those who hold scratch memory for
+// each hold so much at most.
+const MaxWorkers = 64
+
+// NewWorkers returns a pool of n workers, the caller of Run included, but not of
+// more than MaxWorkers. If n is not positive there are as many as GOMAXPROCS
+// says.
 func NewWorkers(n int) *Workers {
 	if n < 1 {
 		n = runtime.GOMAXPROCS(0)
 	}
+	n = min(n, MaxWorkers)
 	c := &crew{hands: make([]hand, n-1), done: make(chan struct{}, 1)}
 	for i := range c.hands {
 		c.hands[i].wake = make(chan struct{}, 1)
