@@ -102,6 +102,12 @@ func TestGradientsEqualFiniteDifferences(t *testing.T) {
 			y := g.Conv(x, g.Param("w", Normal(0.5), 1, 1, 1, 3, 3), nil, nil, w1(1, 1, 0, 0), Identity)
 			return g.MaxPool(y, w1(5, 1, 2, 2))
 		}},
+		{"max pool side by side", "samples taken apart", []int{2, 1, 4, 6, 2}, func(g *Graph, x *Node) *Node {
+			return g.MaxPool(g.Mul(x, x), Window{[3]int{1, 2, 3}, [3]int{1, 2, 3}, [3][2]int{}})
+		}},
+		{"max pool 3-D", "planes taken apart", []int{1, 4, 5, 4, 2}, func(g *Graph, x *Node) *Node {
+			return g.MaxPool(g.Mul(x, x), Window{[3]int{2, 2, 2}, [3]int{2, 2, 2}, [3][2]int{}})
+		}},
 		{"mean pool", "spread evenly", []int{2, 1, 1, 9, 3}, func(g *Graph, x *Node) *Node {
 			return g.MeanPool(g.Conv(x, g.Param("w", Normal(0.5), 1, 1, 1, 3, 4), nil, nil, w1(1, 1, 0, 0), Identity))
 		}},

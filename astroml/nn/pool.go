@@ -24,8 +24,21 @@ func (g *Graph) MaxPool(x *Node, win Window) *Node {
 	return g.apply(MaxPool{shapes(fmt.Sprint("maxpool", win), []int{s[0], o[0], o[1], o[2], s[4]}, x), win}, x)
 }
 
-func (w Window) pool(in, out [3]int, c int) *kernel.Pool {
-	return &kernel.Pool{In: in, Out: out, Kernel: w.Kernel, Stride: w.Stride, Pad: [3]int{w.Pad[0][0], w.Pad[1][0], w.Pad[2][0]}, C: c}
+// pool returns the pooling of n samples as one of more and smaller ones where
+// windows lie side by side: along D, and along H where D has a single pixel.
+func (w Window) pool(n int, in, out [3]int, c int) (p *kernel.Pool, samples int) {
+	for i := range 2 {
+		k := w.Kernel[i]
+		if w.Stride[i] != k || w.Pad[i][0] > 0 || in[i] != out[i]*k {
+			break
+		}
+		n *= out[i]
+		in[i], out[i] = k, 1
+		if k > 1 {
+			break
+		}
+	}
+	return &kernel.Pool{In: in, Out: out, Kernel: w.Kernel, Stride: w.Stride, Pad: [3]int{w.Pad[0][0], w.Pad[1][0], w.Pad[2][0]}, C: c}, n
 }
 
 func (m MaxPool) DiffWRT(n int) []bool { return all(n) }
@@ -38,8 +51,7 @@ func (m MaxPool) SymDiff(in gorgonia.Nodes, y, dy *Node) (gorgonia.Nodes, error)
 }
 
 func (m MaxPool) bind(b binding) func() {
-	p := m.pool(axes(m.In[0]), axes(m.Out), m.Out[4])
-	n := m.Out[0]
+	p, n := m.pool(m.Out[0], axes(m.In[0]), axes(m.Out), m.Out[4])
 	from, to := len(b.in[0])/n, len(b.out)/n
 	run := func(i, _ int) { p.Max(b.out[i*to:(i+1)*to], b.in[0][i*from:(i+1)*from]) }
 	return func() { b.workers.Run(n, run) }
@@ -52,8 +64,7 @@ type MaxPoolGrad struct {
 }
 
 func (m MaxPoolGrad) bind(b binding) func() {
-	p := m.pool(axes(m.In[0]), axes(m.In[1]), m.Out[4])
-	n := m.Out[0]
+	p, n := m.pool(m.Out[0], axes(m.In[0]), axes(m.In[1]), m.Out[4])
 	from, to := len(b.out)/n, len(b.in[1])/n
 	run := func(i, _ int) {
 		p.MaxGrad(b.out[i*from:(i+1)*from], b.in[0][i*from:(i+1)*from], b.in[1][i*to:(i+1)*to], b.in[2][i*to:(i+1)*to])
