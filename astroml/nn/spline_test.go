@@ -149,6 +149,22 @@ func TestSplineEqualsDoublePrecision(t *testing.T) {
 	})
 }
 
+// TestSoftplusIsGoodWhereItIsSmall goes to where 1 + exp v rounds to 1.
+func TestSoftplusIsGoodWhereItIsSmall(t *testing.T) {
+	onAllSets(t, func(t *testing.T) {
+		for v := float32(-30); v < 30; v += 0.37 {
+			e, log := []float32{v}, []float32{0}
+			kernel.Exp(e, e)
+			kernel.Log(log, []float32{1 + e[0]})
+			got, want := softplus(v, e[0], log[0]), max(float64(v), 0)+math.Log1p(math.Exp(-math.Abs(float64(v))))
+			// A few roundings of single precision.
+			if !(math.Abs(got-want) <= 5e-7*want) {
+				t.Errorf("softplus(%g) = %g, want %g", v, got, want)
+			}
+		}
+	})
+}
+
 func TestGradientOfSpline(t *testing.T) {
 	onAllSets(t, func(t *testing.T) {
 		for _, c := range []splineCase{newSplineCase(20, 3, 10, 1), newSplineCase(30, 1, 2, 2), newSplineCase(1, 150, 5, 3)} {
@@ -165,6 +181,10 @@ func testGradientOfSpline(t *testing.T, c splineCase) {
 	dout := p.Input("dout")
 	for i := range dout {
 		dout[i] = float32(r.NormFloat64())
+	}
+	// What the gradient does not write stays NaN.
+	for i := range p.Output(0) {
+		p.Output(0)[i] = float32(math.NaN())
 	}
 	p.Run()
 	// Central differences lose 1e-16/h to rounding, and h² times a third
@@ -185,7 +205,7 @@ func testGradientOfSpline(t *testing.T, c splineCase) {
 		check := func(name string, got float32, want float64) {
 			// The differences are good to 1e-8. In narrow bins the rounding of exp θ
 			// shows in the derivatives of the logarithm.
-			if math.Abs(float64(got)-want) > 1e-4*max(1, math.Abs(want)) {
+			if !(math.Abs(float64(got)-want) <= 1e-4*max(1, math.Abs(want))) {
 				t.Errorf("%d bins, x = %g: gradient for %s %g, want %g", c.bins, x, name, got, want)
 			}
 		}
