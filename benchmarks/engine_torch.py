@@ -270,17 +270,18 @@ class Peer:
         kinds = (torch.nn.modules.conv._ConvNd, torch.nn.Linear, torch.nn.modules.batchnorm._BatchNorm, torch.nn.GroupNorm)
         yield from (m for m in self.net.modules() if isinstance(m, kinds))
 
-    def exchange(self, file: dict, names: list[str], dtype) -> dict:
-        """Takes our weights and inputs, and computes in dtype; returns ours and
-        PyTorch's of each output and gradient, as pairs of arrays in PyTorch's
-        layout."""
+    def exchange(self, file: dict, names: list[str], dtype, jitter: float = 0) -> dict:
+        """Takes our weights, changed at random by jitter of their size, and our
+        inputs, and computes in dtype; returns ours and PyTorch's of each output
+        and gradient, as pairs of arrays in PyTorch's layout."""
         torch = self.torch
         self.net.to(dtype)
         tensor = lambda a: torch.from_numpy(np.array(a)).to(dtype)
         ours = pair_up(self, names)
         with torch.no_grad():
             for parameter, name, convert in ours:
-                parameter.copy_(tensor(convert(file["weight " + name])))
+                w = tensor(convert(file["weight " + name]))
+                parameter.copy_(w + jitter * w.std(unbiased=False) * torch.randn_like(w) if jitter else w)
         given = {k[len("input "):]: v for k, v in file.items() if k.startswith("input ")}
         first = lambda x, channels: tensor(np.moveaxis(x.reshape(-1, *PIXELS[self.which], channels), -1, 1))
         if self.which == "flow":

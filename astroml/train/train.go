@@ -146,6 +146,7 @@ type run struct {
 	mean     [][]float32 // averaged weights, one a parameter of params.List
 	best     [][]float32
 	averaged *nn.Params
+	order    []int // of the rows of an epoch
 	test     *nn.Plan
 	testSize int
 }
@@ -187,15 +188,26 @@ func newRun(params *nn.Params, p Problem, train, held []int, cfg Config) (*run, 
 	return r, nil
 }
 
+// shuffle draws the order of an epoch.
+func (r *run) shuffle() {
+	if r.order == nil {
+		r.order = make([]int, len(r.train))
+	}
+	for i := range r.order {
+		r.order[i] = i
+	}
+	rng.New(r.cfg.Seed, "order", r.Epoch).Shuffle(len(r.order), func(i, j int) { r.order[i], r.order[j] = r.order[j], r.order[i] })
+}
+
 func (r *run) epoch(ctx context.Context) error {
-	order := rng.New(r.cfg.Seed, "order", r.Epoch).Perm(len(r.train))
+	r.shuffle()
 	n := r.cfg.BatchSize
 	batches := len(r.train) / n
 	var sum float64
 	first := 0
 	input := r.plan.Input // made once: it allocates
 	fill := func(slot, _ int) {
-		r.problem.Fill(input, slot, r.train[order[first+slot]], r.Epoch)
+		r.problem.Fill(input, slot, r.train[r.order[first+slot]], r.Epoch)
 	}
 	valid := math.NaN()
 	if len(r.History) > 0 {

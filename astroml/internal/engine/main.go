@@ -7,7 +7,7 @@
 //	exchange PATH   writes weights, inputs, outputs and gradients to a safetensors file
 //	step K          takes K training steps: forward, backward, AdamW
 //	infer N K       K times the outputs for a batch of N
-//	peak            measures the multiply-adds of one core
+//	peak            measures the multiply-adds of one core, and of all workers
 //	profile FILE    writes the time of each operation of a step to a file
 package main
 
@@ -95,7 +95,7 @@ func (e *engine) obey(line string) (any, error) {
 	case words[0] == "infer" && n > 0 && k > 0:
 		return e.infer(n, k)
 	case words[0] == "peak":
-		return map[string]float64{"rate": kernel.Peak()}, nil
+		return e.peak(), nil
 	case words[0] == "profile" && len(words) == 2:
 		return e.profile(words[1])
 	}
@@ -204,6 +204,21 @@ func (e *engine) infer(n, k int) (any, error) {
 	return map[string]float64{"seconds": time.Since(start).Seconds() / float64(k)}, nil
 }
 
+// peak runs nothing but multiply-adds, on one core and on all workers at once.
+func (e *engine) peak() any {
+	rates := make([]float64, e.workers.N())
+	var all float64
+	for range 3 {
+		e.workers.Run(len(rates), func(task, _ int) { rates[task] = kernel.Peak() })
+		var sum float64
+		for _, r := range rates {
+			sum += r
+		}
+		all = max(all, sum)
+	}
+	return map[string]float64{"one": kernel.Peak(), "all": all}
+}
+
 func (e *engine) profile(path string) (any, error) {
 	p, _, err := e.compile(e.network.draw, e.network.batch, nn.NewParams(1), true)
 	if err != nil {
@@ -218,7 +233,10 @@ func (e *engine) profile(path string) (any, error) {
 		}
 	}
 	total := profile.Total()
+	g := nn.NewGraph(nn.NewParams(1), false)
+	e.network.draw(g, 1)
 	return map[string]float64{
+		"forward": 2e-9 * float64(g.MultiplyAdds()), // of one sample
 		"share":   seconds / total.Seconds, // of the time in convolutions
 		"rate":    1e-9 * flops / seconds,  // of those, GFLOP/s
 		"gflops":  1e-9 * flops,
