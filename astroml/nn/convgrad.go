@@ -59,6 +59,18 @@ func (c ConvGradX) SymDiff(in gorgonia.Nodes, _, grad *Node) (gorgonia.Nodes, er
 	}, s.err
 }
 
+// window returns the window, with strides as long as can be: where there is a
+// single position any will do, and a pixel is then reached by one tap.
+func (c ConvGradX) window() Window {
+	w := c.Window
+	for i, n := range axes(c.In[1]) {
+		if n == 1 {
+			w.Stride[i] = max(w.Stride[i], w.Kernel[i])
+		}
+	}
+	return w
+}
+
 // phase is the set of input pixels whose distance to the window's start has
 // the same remainder by the stride. Taps first + stride·j, j < taps, reach it.
 type phase struct {
@@ -122,6 +134,7 @@ func (c ConvGradX) tasks() tasks {
 }
 
 func (c ConvGradX) scratch() int {
+	c.Window = c.window()
 	if v, ok := c.transposed(); ok {
 		return v.scratch()
 	}
@@ -134,6 +147,7 @@ func (c ConvGradX) scratch() int {
 }
 
 func (c ConvGradX) bind(b binding) func() {
+	c.Window = c.window()
 	w, dy := b.in[0], b.in[1]
 	win, phases := c.reach()
 	if v, ok := c.transposed(); ok {

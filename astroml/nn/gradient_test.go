@@ -49,6 +49,8 @@ func TestGradientsEqualFiniteDifferences(t *testing.T) {
 		{"conv stride 4 kernel 3", "pixels that no tap reaches", []int{2, 1, 1, 13, 1}, conv(w1(3, 4, 1, 0), 1, 2, false)},
 		{"conv 2-D", "segments, uneven padding", []int{2, 1, 5, 6, 2}, conv(Window{[3]int{1, 3, 3}, [3]int{1, 2, 1}, [3][2]int{{}, {1, 1}, {0, 1}}}, 2, 3, true)},
 		{"conv 3-D", "all three axes", []int{1, 4, 5, 4, 2}, conv(Window{[3]int{2, 3, 3}, [3]int{2, 1, 2}, [3][2]int{{1, 0}, {1, 1}, {1, 1}}}, 2, 3, true)},
+		{"conv of one position", "each pixel has one tap", []int{2, 1, 3, 4, 2}, conv(Window{[3]int{1, 3, 4}, [3]int{1, 1, 1}, [3][2]int{}}, 2, 5, true)},
+		{"conv of one position, padded", "pixels and taps that do not meet", []int{2, 1, 2, 5, 2}, conv(Window{[3]int{1, 3, 3}, [3]int{1, 1, 4}, [3][2]int{1: {1, 0}}}, 2, 3, true)},
 		{"conv filtered", "a last tile of one pixel", []int{2, 1, 1, 9, 16}, conv(w1(3, 1, 1, 1), 16, 16, true)},
 		{"conv filtered, 5 taps", "uneven padding", []int{1, 1, 1, 12, 16}, conv(w1(5, 1, 1, 3), 16, 17, false)},
 		{"conv filtered 2-D", "a stride of lines, an even number of taps", []int{1, 1, 5, 10, 16}, conv(Window{[3]int{1, 3, 2}, [3]int{1, 2, 1}, [3][2]int{{}, {1, 1}, {0, 1}}}, 16, 16, true)},
