@@ -85,8 +85,9 @@ peers: build
 	PYTHON=$(PYTHON) sh benchmarks/peers.sh
 
 bench: peers
-	go test -run '^$$' -bench . ./astroml/internal/kernel
-	for b in benchmarks/spectra.py; do .venv-peers/bin/python $$b || exit 1; done
+	go test -run '^$$' -bench Table -benchtime 1x ./astroml/internal/kernel
+	go test -run '^$$' -bench Loops ./astroml/internal/kernel
+	for b in benchmarks/engine.py benchmarks/spectra.py; do .venv-peers/bin/python $$b || exit 1; done
 
 clean:
 	rm -rf build dist .venv .venv-peers python/goastroml/_go

@@ -37,9 +37,10 @@ static void activate(float *y, const float *x, ptrdiff_t len, int act) {
 }
 
 static void activate_grad(float *dx, const float *x, const float *y, const float *dy, ptrdiff_t len, int act) {
-	if (act != GELU && act != SILU)
+	int needs_x = act == GELU || act == SILU;
+	if (!needs_x)
 		x = dy; /* not looked at, but may be NULL */
-	if (act == IDENTITY || x != dy)
+	if (needs_x || act == IDENTITY)
 		y = dy;
 	EACH(i, len) put(dx + i, get(dy + i, left) * slope(get(x + i, left), get(y + i, left), act), left);
 }
