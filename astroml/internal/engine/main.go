@@ -237,8 +237,8 @@ func (e *engine) profile(path string) (any, error) {
 	e.network.draw(g, 1)
 	return map[string]float64{
 		"forward": 2e-9 * float64(g.MultiplyAdds()), // of one sample
-		"share":   seconds / total.Seconds, // of the time in convolutions
-		"rate":    1e-9 * flops / seconds,  // of those, GFLOP/s
+		"share":   seconds / total.Seconds,          // of the time in convolutions
+		"rate":    1e-9 * flops / seconds,           // of those, GFLOP/s
 		"gflops":  1e-9 * flops,
 		"seconds": total.Seconds,
 	}, os.WriteFile(path, []byte(profile.String()), 0o644)

@@ -331,7 +331,8 @@ func BenchmarkTable(b *testing.B) {
 		got[i], p = measure(one, two, peak, l)
 		peaks = append(peaks, p...)
 	}
-	most := slices.Max(peaks)
+	slices.Sort(peaks)
+	most := peaks[len(peaks)-1]
 	percent := func(rate float64) float64 { return 100 * rate / most }
 
 	fmt.Printf("\nGFLOP/s on one core, %% of its peak, and %% of two peaks on two cores\n\n%-25s", "")
@@ -347,8 +348,8 @@ func BenchmarkTable(b *testing.B) {
 		fmt.Println()
 	}
 	fmt.Printf("\npeak of %s: %.1f GFLOP/s on one core\n", Name(), most)
-	if m := percent(median(peaks)); m < 95 {
-		fmt.Printf("NOT TO BE QUOTED: while the rows were measured, the peak was at %.0f %% of that: others use this machine\n", m)
+	if low := percent(peaks[len(peaks)/10]); low < 90 {
+		fmt.Printf("NOT TO BE QUOTED: in a tenth of the rounds it was not above %.0f %% of that, for others use this machine\n", low)
 	}
 	for _, t := range tableTargets {
 		for i, want := range t.percent {
