@@ -135,8 +135,8 @@ def measure(table, which: str, quick: bool) -> None:
             cases.append((f"inference, batch {n}", lambda k, n=n: engine.infer(n, k), lambda k, n=n: peer.infer(n, k), n * profile["forward"]))
         for what, ours, theirs, gflops in cases:
             ours(1), theirs(1)
-            k, rounds = rounds_of(ours(1), quick)
-            a, b, ratio = alternate(lambda: ours(k), lambda: theirs(k), rounds)
+            (k, rounds), (l, _) = rounds_of(ours(1), quick), rounds_of(theirs(1), quick)
+            a, b, ratio = alternate(lambda: ours(k), lambda: theirs(l), rounds)
             kind = "training step" if what == "training step" else "inference, one" if what.endswith(" 1") else "inference, batch"
             RATIOS.setdefault(kind, []).append(ratio)
             share = gflops / b / peak
@@ -169,8 +169,8 @@ def compiled(table, which: str, torch, engine: Engine, quick: bool) -> None:
     except Exception as err:  # whatever the compiler meets
         table.skipped(row, f"torch.compile fails: {str(err).strip().splitlines()[0][:120]}")
         return
-    k, rounds = rounds_of(engine.step(1), quick)
-    a, b, ratio = alternate(lambda: engine.step(k), lambda: peer.step(k), rounds)
+    (k, rounds), (l, _) = rounds_of(engine.step(1), quick), rounds_of(peer.step(1), quick)
+    a, b, ratio = alternate(lambda: engine.step(k), lambda: peer.step(l), rounds)
     table.row(row, 1e3 * a, "ms", peer="compiled", peer_value=1e3 * b, ratio=ratio)
 
 

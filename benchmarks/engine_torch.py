@@ -283,7 +283,11 @@ class Peer:
                 w = tensor(convert(file["weight " + name]))
                 parameter.copy_(w + jitter * w.std(unbiased=False) * torch.randn_like(w) if jitter else w)
         given = {k[len("input "):]: v for k, v in file.items() if k.startswith("input ")}
-        first = lambda x, channels: tensor(np.moveaxis(x.reshape(-1, *PIXELS[self.which], channels), -1, 1))
+        pixels = PIXELS[self.which] if self.which in PIXELS else ()
+        if self.which == "21cmPIE":  # ours has the line of sight first
+            first = lambda x, channels: tensor(np.moveaxis(x.reshape(-1, 1, pixels[2], *pixels[:2]), 2, 4))
+        else:
+            first = lambda x, channels: tensor(np.moveaxis(x.reshape(-1, *pixels, channels), -1, 1))
         if self.which == "flow":
             self.inputs = [tensor(given[k].reshape(-1, 10)) for k in ("theta", "context")]
         else:
@@ -328,6 +332,13 @@ def pair_up(peer: Peer, names: list[str]) -> list:
             w = w.reshape(-1, 96, w.shape[-1]).transpose(1, 0, 2).reshape(-1, w.shape[-1])
         return w.T
 
+    def window(w, m):
+        """(kD,kH,kW,I,C), or for a transposed convolution (kD,kH,kW,C,I), to (C,I,k) or (I,C,k)."""
+        w = np.moveaxis(w, (4, 3), (0, 1))
+        if peer.which == "21cmPIE":  # ours has the line of sight first
+            w = np.moveaxis(w, 2, 4)
+        return w.reshape(m.weight.shape)
+
     for m in peer.modules():
         if isinstance(m, (torch.nn.modules.batchnorm._BatchNorm, torch.nn.GroupNorm)):
             name = affines.pop(0)
@@ -337,8 +348,7 @@ def pair_up(peer: Peer, names: list[str]) -> list:
         if isinstance(m, torch.nn.Linear):
             pairs.append((m.weight, name, lambda w, m=m: linear(w, m)))
         else:
-            # (kD,kH,kW,I,C), or for a transposed convolution (kD,kH,kW,C,I), to (C,I,k) or (I,C,k).
-            pairs.append((m.weight, name, lambda w, m=m: np.moveaxis(w, (4, 3), (0, 1)).reshape(m.weight.shape)))
+            pairs.append((m.weight, name, lambda w, m=m: window(w, m)))
         if m.bias is not None:
             pairs.append((m.bias, name[:-len("weight")] + "bias", lambda b: b))
     return pairs

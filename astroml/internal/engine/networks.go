@@ -20,7 +20,7 @@ var networks = []network{
 	{"spectra", 64, classifier(4000), classifier(400)},
 	{"unet2d", 8, regression(image(128, 2), unet(2, 32, 4)), regression(image(16, 2), unet(2, 8, 2))},
 	{"unet3d", 1, regression(image(64, 3), unet(3, 16, 3)), regression(image(8, 3), unet(3, 8, 2))},
-	{"21cmPIE", 8, regression([]int{28, 28, 470}, lightcone), regression([]int{28, 28, 470}, lightcone)},
+	{"21cmPIE", 8, regression([]int{470, 28, 28}, lightcone), regression([]int{470, 28, 28}, lightcone)},
 	{"flow", 200, flow(10, 50), flow(4, 8)},
 	{"diffusion", 16, diffusion(64, 32), diffusion(16, 8)},
 	{"camels", 16, regression(image(256, 2), moments(6)), regression(image(256, 2), moments(1))},
@@ -120,15 +120,17 @@ func unet(axes, channels, depth int) func(g *nn.Graph, x *nn.Node) *nn.Node {
 }
 
 // lightcone is the small form of 3D-21cmPIE-Net (Neutsch, Heneka & Brüggen
-// 2022, arXiv:2201.07587), for cones of 28 × 28 × 470 cells.
+// 2022, arXiv:2201.07587), for cones of 28 × 28 × 470 cells. The line of sight
+// comes first here: the windows are three cells wide across it and two along it,
+// and minimal filtering, which works on the last axis, gains more with three.
 func lightcone(g *nn.Graph, x *nn.Node) *nn.Node {
 	win := func(k, s, pad int) nn.Window {
-		return nn.Window{Kernel: [3]int{3, 3, k}, Stride: [3]int{1, 1, s}, Pad: [3][2]int{{pad, pad}, {pad, pad}, {}}}
+		return nn.Window{Kernel: [3]int{k, 3, 3}, Stride: [3]int{s, 1, 1}, Pad: [3][2]int{{}, {pad, pad}, {pad, pad}}}
 	}
 	layer := func(i int, x *nn.Node, c int, w nn.Window) *nn.Node {
 		return g.Activate(conv(g, fmt.Sprint("conv", i), x, c, w), nn.ReLU)
 	}
-	pool := nn.Window{Kernel: [3]int{2, 2, 1}, Stride: [3]int{2, 2, 1}}
+	pool := cube(2, 2, 2, 0)
 	x = layer(1, x, 32, win(20, 20, 0))
 	x = layer(2, x, 32, win(2, 1, 0))
 	x = g.MaxPool(x, pool)

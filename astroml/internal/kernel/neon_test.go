@@ -40,6 +40,9 @@ func TestNEON(t *testing.T) {
 	if _, err := exec.LookPath(compiler); err != nil {
 		t.Skipf("neon was not tested: there is no %s", compiler)
 	}
+	if _, err := os.Stat(filepath.Join(libraries, "include", "stdio.h")); err != nil {
+		t.Skipf("neon was not tested: there are no headers and libraries in %s", libraries)
+	}
 	emulator, err := exec.LookPath("qemu-aarch64")
 	if err != nil {
 		emulator, err = exec.LookPath("qemu-aarch64-static")

@@ -11,7 +11,7 @@
 /* Segments shorter than LONG, and not more than TAPS values in all of them, are
  * walked by a table, which costs a load a step but no loop a segment. */
 #define LONG 16
-#define TAPS 128
+#define TAPS 192
 
 #define TILE (VECTORS * LANES)
 
