@@ -114,6 +114,7 @@ def rounds_of(seconds: float, quick: bool) -> tuple[int, int]:
 
 
 def measure(table, which: str, quick: bool) -> None:
+    """All rows of one network."""
     torch = torch_()
     warning = busy()
     if warning:
@@ -122,8 +123,7 @@ def measure(table, which: str, quick: bool) -> None:
     label = f"PyTorch {torch.__version__}"
     with Engine(which) as engine:
         before, _ = engine.memory()
-        first = engine.step(1)
-        engine.step(2)
+        engine.step(3)
         used = engine.memory()[1] - before
         agreement(table, which, engine, torch, quick)
         peer = engine_torch.Peer(torch, which)
@@ -146,16 +146,21 @@ def measure(table, which: str, quick: bool) -> None:
                 table.row(f"{which}: rate in convolutions, of the peak", 100 * profile["rate"] / peak, "%", at_least=None if share < 0.55 else 85,
                           note=f"they take {100 * profile['share']:.0f} % of a step; see build/profile-{which}.txt")
         compiled(table, which, torch, engine, quick)
-    theirs = subprocess.run([sys.executable, str(Path(__file__).with_name("engine_torch.py")), which], capture_output=True, text=True)
-    if theirs.returncode:
-        raise Missing(f"PyTorch's memory: {theirs.stderr.strip()[-300:]}")
-    theirs = int(theirs.stdout)
-    table.row(f"{which}: peak memory of a training step", used / MIB, "MiB", peer=label, peer_value=theirs / MIB, ratio=theirs / used,
-              of=theirs / used, at_least=1, note="beyond what each takes before")
+    peak_memory(table, which, used)
     if which in TWO_CORES:
         cores(table, which, quick)
     if which == "flow":
         steady(table, quick)
+
+
+def peak_memory(table, which: str, used: int) -> None:
+    """What our training step has used, beside PyTorch's in a fresh process."""
+    theirs = subprocess.run([sys.executable, str(Path(__file__).with_name("engine_torch.py")), which], capture_output=True, text=True)
+    if theirs.returncode:
+        raise Missing(f"PyTorch's memory: {theirs.stderr.strip()[-300:]}")
+    theirs = int(theirs.stdout)
+    table.row(f"{which}: peak memory of a training step", used / MIB, "MiB", peer="PyTorch", peer_value=theirs / MIB, ratio=theirs / used,
+              of=theirs / used, at_least=1, note="beyond what each takes before")
 
 
 def compiled(table, which: str, torch, engine: Engine, quick: bool) -> None:
