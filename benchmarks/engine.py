@@ -195,7 +195,7 @@ def steady(table, quick: bool) -> None:
     with Engine("flow") as engine:
         engine.step(100)
         # The runtime allocates for threads of its own, now and then.
-        mallocs = min(engine.ask("step 100")["mallocs"] for _ in range(5))
+        mallocs = min(engine.ask("step 100")["mallocs"] for _ in range(10))
         engine.step(1_000)
         before, _ = engine.memory()
         steps = 1_000 if quick else 10_000
