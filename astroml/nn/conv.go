@@ -167,18 +167,21 @@ type epilogue struct {
 	act            Act
 }
 
+// filtered reports whether minimal filtering is used.
+func (c convolution) filtered() bool { return c.filters(c.in, c.ci, c.co) }
+
 func (c convolution) tasks() tasks {
 	o := c.out(c.in)
 	t := cut(c.n, volume(o[:]), c.co)
 	t.rows = volume(o[:])
-	if c.filters(c.in, c.ci, c.co) {
+	if c.filtered() {
 		t.rows = o[0] * o[1] * c.filtering(c.in).Tiles()
 	}
 	return t
 }
 
 func (c convolution) source() source {
-	if c.filters(c.in, c.ci, c.co) {
+	if c.filtered() {
 		return c.filterer(c.in, c.ci)
 	}
 	return c.padder(c.in, c.ci)
@@ -189,7 +192,7 @@ func (c convolution) source() source {
 func (c convolution) weights() (packed, panel int) {
 	depth := volume(c.Kernel[:]) * c.ci
 	packed = kernel.PackedLen(depth, c.co)
-	if c.filters(c.in, c.ci, c.co) {
+	if c.filtered() {
 		return kernel.Points * packed / c.Kernel[2], kernel.Panel * depth
 	}
 	return packed, 0
@@ -309,18 +312,8 @@ func (c convolution) product(src source, laid, out [3]int, samples int) kernel.P
 	if f, ok := src.(filterer); ok {
 		p.Width, p.AStep, p.KL = f.Tiles(), c.ci, c.ci
 	}
-	line := src.size() / src.lines()
-	for n := range samples {
-		for d := range out[0] {
-			for h := range out[1] {
-				p.ALine = append(p.ALine, line*((n*laid[0]+d*c.Stride[0])*laid[1]+h*c.Stride[1]))
-			}
-		}
-	}
-	for d := range c.Kernel[0] {
-		for h := range c.Kernel[1] {
-			p.Seg = append(p.Seg, line*(d*laid[1]+h))
-		}
-	}
+	line, grid := src.size()/src.lines(), [3]int{laid[0], laid[1], 1}
+	p.ALine = lines(samples, grid, out, c.Stride, [3]int{}, line)
+	p.Seg = segments(c.Kernel, grid, line)
 	return p
 }

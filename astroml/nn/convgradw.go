@@ -15,8 +15,7 @@ func (c ConvGradW) convolution() convolution {
 // sums is the number of components of the gradient and the floats of each: one,
 // or those of minimal filtering.
 func (c ConvGradW) sums() (components, size int) {
-	v := c.convolution()
-	if v.filters(v.in, v.ci, v.co) {
+	if c.convolution().filtered() {
 		return kernel.Points, volume(c.Out) / c.Kernel[2]
 	}
 	return 1, volume(c.Out)

@@ -15,14 +15,16 @@ type CrossEntropy struct{ spec }
 
 // CrossEntropy draws the cross-entropy of logits against targets.
 func (g *Graph) CrossEntropy(logits, targets *Node) *Node {
-	return g.loss(logits, targets, func(s spec) Op { return CrossEntropy{s} }, "crossentropy")
+	fits := func(x, t []int) bool { return len(x) == 2 && same(x, t) }
+	return g.loss(logits, targets, fits, func(s spec) Op { return CrossEntropy{s} }, "crossentropy")
 }
 
-func (g *Graph) loss(x, t *Node, op func(spec) Op, name string) *Node {
+// loss draws the loss of x against t, if their shapes fit.
+func (g *Graph) loss(x, t *Node, fits func(x, t []int) bool, op func(spec) Op, name string) *Node {
 	if g.err != nil {
 		return nil
 	}
-	if len(x.Shape()) != 2 || x.Shape()[0] != t.Shape()[0] {
+	if !fits(x.Shape(), t.Shape()) {
 		return g.fail("%s of %v against %v: %w", name, x.Shape(), t.Shape(), astroml.ErrShape)
 	}
 	return g.apply(op(shapes(name, nil, x, t)), x, t)
@@ -100,7 +102,8 @@ type SupCon struct {
 
 // SupCon draws the supervised-contrastive loss.
 func (g *Graph) SupCon(z, labels *Node, temperature float64) *Node {
-	return g.loss(z, labels, func(s spec) Op { return SupCon{s, temperature} }, fmt.Sprint("supcon", temperature))
+	fits := func(x, t []int) bool { return len(x) == 2 && same(t, []int{x[0], 1}) }
+	return g.loss(z, labels, fits, func(s spec) Op { return SupCon{s, temperature} }, fmt.Sprint("supcon", temperature))
 }
 
 func (c SupCon) DiffWRT(int) []bool { return []bool{true, false} }

@@ -6,7 +6,6 @@ import (
 
 	"gorgonia.org/gorgonia"
 
-	"github.com/goastroml/goastroml/astroml"
 	"github.com/goastroml/goastroml/astroml/internal/kernel"
 )
 
@@ -15,17 +14,7 @@ type SquaredError struct{ spec }
 
 // SquaredError draws the mean squared difference of x and t.
 func (g *Graph) SquaredError(x, t *Node) *Node {
-	return g.pairLoss(x, t, func(s spec) Op { return SquaredError{s} }, "squarederror")
-}
-
-func (g *Graph) pairLoss(x, t *Node, op func(spec) Op, name string) *Node {
-	if g.err != nil {
-		return nil
-	}
-	if !same(x.Shape(), t.Shape()) {
-		return g.fail("%s of %v against %v: %w", name, x.Shape(), t.Shape(), astroml.ErrShape)
-	}
-	return g.apply(op(shapes(name, nil, x, t)), x, t)
+	return g.loss(x, t, same, func(s spec) Op { return SquaredError{s} }, "squarederror")
 }
 
 func (q SquaredError) DiffWRT(int) []bool { return []bool{true, false} }
@@ -83,7 +72,7 @@ type NormalLoss struct{ spec }
 
 // NormalLoss draws the mean negative log-density.
 func (g *Graph) NormalLoss(z, l *Node) *Node {
-	return g.pairLoss(z, l, func(s spec) Op { return NormalLoss{s} }, "normalloss")
+	return g.loss(z, l, same, func(s spec) Op { return NormalLoss{s} }, "normalloss")
 }
 
 func (q NormalLoss) DiffWRT(n int) []bool { return all(n) }

@@ -83,16 +83,15 @@ func (p *Filtered) Forward(c, v, packed []float32, lo, hi int, e Epilogue) {
 	if hi <= lo {
 		return
 	}
-	q := p.Product
-	q.CStep *= p.Tile()
-	// The last tile of a line may reach beyond it: check pixels one by one.
-	tiles, last := p.Tiles(), 0
-	for l := lo / tiles; l <= (hi-1)/tiles; l++ {
-		last = max(last, p.CLine[l]+(min((min(hi-l*tiles, tiles))*p.Tile(), p.Pixels)-1)*p.CStep+p.N)
+	p.checkReads("Filtered.Forward", v[:max(0, len(v)-(Points-1)*p.AComponent)], lo, hi)
+	// The last tile of a line may reach beyond the line's last pixel.
+	tiles, first, last := p.Tiles(), 0, 0
+	for l := lo / p.Width; l <= (hi-1)/p.Width; l++ {
+		pixels := min(min(hi-l*p.Width, tiles)*p.Tile(), p.Pixels)
+		first, last = min(first, p.CLine[l]), max(last, p.CLine[l]+(pixels-1)*p.CStep+p.N)
 	}
-	q.check("Filtered.Forward", nil, v[:max(0, len(v)-(Points-1)*p.AComponent)], lo, hi)
 	k := len(p.Seg) * p.KL
-	if p.Width != tiles || last > len(c) || len(packed) < (Points-1)*p.Packed+PackedLen(k, p.N) ||
+	if p.Width != tiles || first < 0 || last > len(c) || len(packed) < (Points-1)*p.Packed+PackedLen(k, p.N) ||
 		e.Bias != nil && len(e.Bias) != p.N || e.Residual != nil && len(e.Residual) < last {
 		panic(fmt.Sprintf("kernel: Filtered.Forward: tiles %d to %d of lines of %d end at %d of %d, %d weights, %d biases, residual of %d",
 			lo, hi, p.Width, last, len(c), len(packed), len(e.Bias), len(e.Residual)))

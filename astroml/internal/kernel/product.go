@@ -102,16 +102,33 @@ func (p *Product) Weights(dw, a, y []float32, lo, hi, klo, khi int) {
 	}
 }
 
-// check panics unless all that rows lo to hi-1 touch lies inside c, unless that
-// is nil, and a: the loops below do not look. It returns where the rows end in c.
+// check panics unless all that rows lo to hi-1 touch lies inside c and a: the
+// loops below do not look. It returns where the rows end in c.
 func (p *Product) check(op string, c, a []float32, lo, hi int) (end int) {
+	p.checkReads(op, a, lo, hi)
+	if hi == lo {
+		return 0
+	}
+	for l := lo / p.Width; l <= (hi-1)/p.Width; l++ {
+		w0, w1 := max(lo-l*p.Width, 0), min(hi-l*p.Width, p.Width)-1
+		if p.CLine[l]+w0*p.CStep < 0 || p.CLine[l]+w1*p.CStep+p.N > len(c) {
+			panic(fmt.Sprintf("kernel: %s: line %d touches floats %d to %d of %d", op, l,
+				p.CLine[l]+w0*p.CStep, p.CLine[l]+w1*p.CStep+p.N, len(c)))
+		}
+		end = max(end, p.CLine[l]+w1*p.CStep+p.N)
+	}
+	return end
+}
+
+// checkReads is check for the product itself and a.
+func (p *Product) checkReads(op string, a []float32, lo, hi int) {
 	if len(p.ALine) != len(p.CLine) || p.Width < 1 || p.AStep < 0 || p.CStep < 0 ||
 		len(p.Seg) < 1 || p.KL < 1 || p.N < 1 || lo < 0 || hi < lo || hi > p.Rows() {
 		panic(fmt.Sprintf("kernel: %s: rows %d to %d of a bad product: width %d, lines %d and %d, steps %d and %d, %d segments of %d, %d columns",
 			op, lo, hi, p.Width, len(p.ALine), len(p.CLine), p.AStep, p.CStep, len(p.Seg), p.KL, p.N))
 	}
 	if hi == lo {
-		return 0
+		return
 	}
 	first, last := p.Seg[0], p.Seg[0]
 	for _, s := range p.Seg {
@@ -123,11 +140,5 @@ func (p *Product) check(op string, c, a []float32, lo, hi int) (end int) {
 			panic(fmt.Sprintf("kernel: %s: line %d reads floats %d to %d of %d", op, l,
 				p.ALine[l]+w0*p.AStep+first, p.ALine[l]+w1*p.AStep+last+p.KL, len(a)))
 		}
-		if p.CLine[l]+w0*p.CStep < 0 || c != nil && p.CLine[l]+w1*p.CStep+p.N > len(c) {
-			panic(fmt.Sprintf("kernel: %s: line %d touches floats %d to %d of %d", op, l,
-				p.CLine[l]+w0*p.CStep, p.CLine[l]+w1*p.CStep+p.N, len(c)))
-		}
-		end = max(end, p.CLine[l]+w1*p.CStep+p.N)
 	}
-	return end
 }
