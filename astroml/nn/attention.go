@@ -114,15 +114,6 @@ func (a *attention) newQueries(take func(n int) []float32) queries {
 	return queries{take(n), take(n), take(a.t * a.width), take(a.width), take(a.width), take(n)}
 }
 
-// taker returns a function that cuts tmp into pieces.
-func taker(tmp []float32) func(n int) []float32 {
-	return func(n int) []float32 {
-		s := tmp[:n:n]
-		tmp = tmp[n:]
-		return s
-	}
-}
-
 // load sets dst to rows of d values, step apart, and zeros after them.
 func load(dst, x []float32, rows, d, step int) {
 	for i := range rows {

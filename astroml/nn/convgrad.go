@@ -158,8 +158,7 @@ func (c ConvGradX) bind(b binding) func() {
 	in, out := axes(c.Out), axes(c.In[1])
 	src := win.padder(out, co)
 	t := c.tasks().of(b.workers)
-	tmp := b.tmp
-	take := func(n int) []float32 { s := tmp[:n]; tmp = tmp[n:]; return s }
+	take := taker(b.tmp)
 
 	type part struct {
 		phase
@@ -190,7 +189,7 @@ func (c ConvGradX) bind(b binding) func() {
 		parts = append(parts, q)
 	}
 	to := volume(in[:]) * ci
-	run := t.run(b.workers, src, dy, tmp, func(a []float32, first, samples, piece, cut int) {
+	run := t.run(b.workers, src, dy, take(scratchOf(src, c.tasks())), func(a []float32, first, samples, piece, cut int) {
 		from := t.first(cut)
 		for _, q := range parts {
 			rows := samples * volume(q.count[:])

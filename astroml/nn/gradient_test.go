@@ -215,6 +215,13 @@ func TestLayersRefuseWrongShapes(t *testing.T) {
 		}},
 		{"concat", "other widths", func(g *Graph, x *Node) { g.Concat(x, g.Input("y", 1, 1, 1, 6, 2)) }},
 		{"periodic", "more than a box", func(g *Graph, x *Node) { g.Wrap(x, [3][2]int{{}, {}, {6, 0}}) }},
+		{"cross-entropy", "as many rows, other classes", func(g *Graph, x *Node) { g.CrossEntropy(g.Reshape(x, 5, 2), g.Input("t", 5, 3)) }},
+		{"contrast", "two labels a row", func(g *Graph, x *Node) { g.SupCon(g.Reshape(x, 5, 2), g.Input("t", 5, 2), 1) }},
+		{"squared error", "other pixels", func(g *Graph, x *Node) { g.SquaredError(x, g.Input("t", 1, 1, 1, 4, 2)) }},
+		{"flow's loss", "a logarithm for each value", func(g *Graph, x *Node) { g.NormalLoss(g.Reshape(x, 5, 2), g.Input("l", 5, 1)) }},
+		{"group norm", "two channels in three groups", func(g *Graph, x *Node) { g.GroupNorm("n", x, 3, ReLU) }},
+		{"slice", "channels that are not there", func(g *Graph, x *Node) { g.Slice(x, 1, 2) }},
+		{"upsample", "by nothing", func(g *Graph, x *Node) { g.Upsample(x, [3]int{1, 0, 1}) }},
 		{"bias", "three values for two channels", func(g *Graph, x *Node) { g.Bias(x, g.Param("b", Constant(0), 3)) }},
 	} {
 		g := NewGraph(NewParams(1), false)

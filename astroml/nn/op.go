@@ -134,3 +134,12 @@ func each(w *kernel.Workers, n int, f func(lo, hi int)) func() {
 	run := func(task, _ int) { f(task*block, min(n, (task+1)*block)) }
 	return func() { w.Run(tasks, run) }
 }
+
+// taker returns a function that cuts tmp into pieces.
+func taker(tmp []float32) func(n int) []float32 {
+	return func(n int) []float32 {
+		s := tmp[:n:n]
+		tmp = tmp[n:]
+		return s
+	}
+}

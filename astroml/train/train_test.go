@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"testing"
 
 	"github.com/goastroml/goastroml/astroml"
@@ -101,6 +102,30 @@ func TestResumeEndsInTheSameBits(t *testing.T) {
 		if !reflect.DeepEqual(got, want) || !reflect.DeepEqual(weights(again), weights(whole)) {
 			t.Errorf("stopped at step %d and gone on with 3 workers: other bits than in one go", stop)
 		}
+	}
+}
+
+// TestTheLastWeightsAreKept asks for no averaging: the run goes the way of one
+// that averages, and leaves its weights, not their mean.
+func TestTheLastWeightsAreKept(t *testing.T) {
+	run := func(average float64) ([]Epoch, [][]float32) {
+		params := nn.NewParams(1)
+		h, err := Run(context.Background(), params, rings{1}, rows(0, 500), nil, Config{Epochs: 3, LearnRate: 0.01, Average: average})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return h, weights(params)
+	}
+	h, last := run(-1)
+	same, mean := run(0.9)
+	if !slices.Equal(h, same) {
+		t.Errorf("losses %v, with averages %v", h, same)
+	}
+	if slices.Equal(last[0], mean[0]) {
+		t.Error("the last weights are those of the mean")
+	}
+	if _, again := run(-1); !slices.Equal(last[0], again[0]) {
+		t.Error("a second run leaves other weights")
 	}
 }
 

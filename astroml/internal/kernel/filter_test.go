@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"math/rand/v2"
+	"strings"
 	"testing"
 )
 
@@ -127,4 +128,39 @@ func TestFiltering(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestBadFilteringPanics takes a product that fits and then spoils it.
+func TestBadFilteringPanics(t *testing.T) {
+	f := filterCase{taps: 3, segments: 2, pixels: 6, lines: 3, cin: 5, cout: 13}
+	good := f.product()
+	c, v := make([]float32, f.lines*f.pixels*f.cout), make([]float32, (f.lines+1)*good.Line(f.cin))
+	w, x := make([]float32, Points*good.Packed), make([]float32, (f.lines+1)*8*f.cin)
+	rows := good.Rows()
+	good.Forward(c, v, w, 0, rows, Epilogue{}) // fits exactly
+	for _, b := range []struct {
+		name, why string
+		call      func(p *Filtered)
+	}{
+		{"no c", "nowhere to write", func(p *Filtered) { p.Forward(nil, v, w, 0, rows, Epilogue{}) }},
+		{"short c", "the last pixel", func(p *Filtered) { p.Forward(c[:len(c)-1], v, w, 0, rows, Epilogue{}) }},
+		{"short v", "the last component", func(p *Filtered) { p.Forward(c, v[:len(v)-1], w, 0, rows, Epilogue{}) }},
+		{"short weights", "the last component", func(p *Filtered) { p.Forward(c, v, w[:len(w)-1], 0, rows, Epilogue{}) }},
+		{"short bias", "one value a column", func(p *Filtered) { p.Forward(c, v, w, 0, rows, Epilogue{Bias: w[:1]}) }},
+		{"negative line", "writes before c", func(p *Filtered) { p.CLine[0] = -1; p.Forward(c, v, w, 0, rows, Epilogue{}) }},
+		{"six taps", "there are six points", func(p *Filtered) { p.Taps = 6; p.Data(v, x, f.lines+1, f.cin, 0) }},
+		{"other lines", "v has more", func(p *Filtered) { p.Data(v, x, f.lines, f.cin, 0) }},
+		{"gradient", "lines of eight pixels", func(p *Filtered) { p.Gradient(v, x, f.lines+1, f.cin) }},
+		{"panel", "half a tap", func(p *Filtered) { p.Panel(w, p.Packed, x[:100], f.cin) }},
+		{"collect", "two taps of three", func(p *Filtered) { p.Collect(x[:10], v, 10, 5) }},
+	} {
+		t.Run(b.name, func(t *testing.T) {
+			defer func() {
+				if s, ok := recover().(string); !ok || !strings.HasPrefix(s, "kernel: ") {
+					t.Errorf("%s: recovered %v", b.why, s)
+				}
+			}()
+			b.call(f.product())
+		})
+	}
 }
