@@ -5,8 +5,10 @@
  * on how the rows were split. */
 
 /* Rows that are worked on before going to the next columns, so that their part
- * of a, c and y stays in the second-level cache. */
+ * of a, c and y stays in the second-level cache; of the weight gradient, so that
+ * its taps stay in the first. */
 #define BLOCK 192
+#define SMALL_BLOCK 112
 
 /* Segments shorter than LONG, and not more than TAPS values in all of them, are
  * walked by a table, which costs a load a step but no loop a segment. */
@@ -63,20 +65,22 @@ struct walk {
 	const struct product *p;
 	const float *a;
 	ptrdiff_t m, hi;
+	ptrdiff_t most;       /* rows of a block, at most BLOCK */
 	ptrdiff_t count;      /* rows of this block */
 	struct rows *r, *next; /* this block, and the one after it */
 	struct rows both[2];
 };
 
-static void begin_walk(struct walk *w, const struct product *p, const float *a, ptrdiff_t lo, ptrdiff_t hi) {
+static void begin_walk(struct walk *w, const struct product *p, const float *a, ptrdiff_t lo, ptrdiff_t hi, ptrdiff_t most) {
 	w->p = p;
 	w->a = a;
 	w->m = lo;
 	w->hi = hi;
+	w->most = most;
 	w->count = 0;
 	w->r = &w->both[0];
 	w->next = &w->both[1];
-	find_rows(w->next, p, lo, hi - lo < BLOCK ? hi - lo : BLOCK);
+	find_rows(w->next, p, lo, hi - lo < most ? hi - lo : most);
 }
 
 /* next_block returns the rows of the next block, or 0. */
@@ -85,8 +89,8 @@ static ptrdiff_t next_block(struct walk *w) {
 	w->next = w->r;
 	w->r = r;
 	w->m += w->count;
-	w->count = w->hi - w->m < BLOCK ? w->hi - w->m : BLOCK;
-	ptrdiff_t ahead = w->m + w->count, rest = w->hi - ahead < BLOCK ? w->hi - ahead : BLOCK;
+	w->count = w->hi - w->m < w->most ? w->hi - w->m : w->most;
+	ptrdiff_t ahead = w->m + w->count, rest = w->hi - ahead < w->most ? w->hi - ahead : w->most;
 	if (rest > 0) {
 		find_rows(w->next, w->p, ahead, rest);
 		prefetch_rows(w->p, w->a, w->next, rest);
@@ -214,7 +218,7 @@ static void forward(const struct product *p, float *c, const float *a, const flo
 		t.taps = taps;
 	}
 	struct walk w;
-	begin_walk(&w, p, a, lo, hi);
+	begin_walk(&w, p, a, lo, hi, BLOCK);
 	for (ptrdiff_t count; (count = next_block(&w)) > 0;) {
 		for (ptrdiff_t n = 0; n < p->n; n += TILE) {
 			t.used = p->n - n < TILE ? p->n - n : TILE;
@@ -232,6 +236,10 @@ static void forward(const struct product *p, float *c, const float *a, const flo
 
 /* ---- weights ---- */
 
+/* Taps of a that are packed at a time: they stay in the first-level cache
+ * beside a tile's columns. */
+#define CHUNK ((4 * HEIGHT + LANES - 1) / LANES * LANES)
+
 /* What a tile of the weight gradient sums over: a block of rows. */
 struct block {
 	const float *a, *y; /* y at the first of the tile's columns */
@@ -242,126 +250,101 @@ struct block {
 	ptrdiff_t n;    /* from one row of dw to the next */
 };
 
-/* How the rows of a tile lie in a. */
-enum { TOGETHER, SPREAD, PACKED }; /* one after the other; where tap says; in packed, row by row */
+/* How the taps of a tile lie in a: one after the other, where tap says, or one
+ * after the other in rows CHUNK floats apart; y is then a copy too. */
+enum { TOGETHER, SPREAD, PACKED };
 
 /* weights_tile adds the block to rows × vectors values of dw. */
-INLINE void weights_tile(int rows, int vectors, int how, const struct block *t, const ptrdiff_t *tap, const float *packed) {
+INLINE void weights_tile(int rows, int vectors, int how, const struct block *t, const ptrdiff_t *tap) {
 	vec sum[HEIGHT][VECTORS];
-	const float *a[HEIGHT];
+	ptrdiff_t at[HEIGHT];
 	UNROLL for (int i = 0; i < rows; i++) {
-		a[i] = how == PACKED ? packed + i : t->a + (how == SPREAD ? tap[i] : tap[0] + i);
-		UNROLL for (int j = 0; j < vectors; j++) {
+		at[i] = how == SPREAD ? tap[i] : i;
+		UNROLL for (int j = 0; j < vectors; j++)
 			sum[i][j] = get(t->dw + i * t->n + j * LANES, t->used - j * LANES);
-		}
 	}
-	for (ptrdiff_t m = 0; m < t->count; m++) {
-		const float *y = t->y + t->ry[m];
-		ptrdiff_t at = how == PACKED ? m * rows : t->ra[m];
+	const float *a = how == TOGETHER ? t->a + tap[0] : t->a, *y = t->y;
+	const ptrdiff_t *ra = t->ra, *ry = t->ry;
+	for (ptrdiff_t m = 0, count = t->count; m < count; m++) {
+		const float *x = how == PACKED ? a + m * CHUNK : a + ra[m], *dy = how == PACKED ? y + m * TILE : y + ry[m];
 		vec w[VECTORS];
 		UNROLL for (int j = 0; j < vectors; j++)
-			w[j] = LOAD(y + j * LANES);
+			w[j] = LOAD(dy + j * LANES);
 		UNROLL for (int i = 0; i < rows; i++) {
-			vec x = SPLAT(a[i][at]);
+			vec v = SPLAT(x[at[i]]);
 			UNROLL for (int j = 0; j < vectors; j++)
-				sum[i][j] = FMA(x, w[j], sum[i][j]);
+				sum[i][j] = FMA(v, w[j], sum[i][j]);
 		}
 	}
-	UNROLL for (int i = 0; i < rows; i++) {
-		UNROLL for (int j = 0; j < vectors; j++) {
+	UNROLL for (int i = 0; i < rows; i++)
+		UNROLL for (int j = 0; j < vectors; j++)
 			put(t->dw + i * t->n + j * LANES, sum[i][j], t->used - j * LANES);
-		}
-	}
 }
 
-/* weights_tiles does the tiles of count rows of the gradient, from a as it lies. */
+/* Each size of tile has a function of its own, for the compiler to find
+ * registers for what its loops need, and no more. */
+#define X(R, V) \
+	static __attribute__((noinline)) void weights_tile_##R##_##V(int how, const struct block *t, const ptrdiff_t *tap) { \
+		if (R > HEIGHT || V > VECTORS) \
+			return; \
+		if (how == PACKED) \
+			weights_tile(R, V, PACKED, t, tap); \
+		else if (how == SPREAD) \
+			weights_tile(R, V, SPREAD, t, tap); \
+		else \
+			weights_tile(R, V, TOGETHER, t, tap); \
+	}
+EACH_TILE(X)
+#undef X
+
+/* weights_tiles does the tiles of count rows of the gradient, from a as it lies
+ * or, without tap, as wide_block packs it. */
 static void weights_tiles(struct block *t, const ptrdiff_t *tap, ptrdiff_t count) {
 	int vectors = (int)((t->used + LANES - 1) / LANES);
-	for (ptrdiff_t k = 0, rows; k < count; k += rows, tap += rows, t->dw += rows * t->n) {
+	for (ptrdiff_t k = 0, rows; k < count; k += rows, t->dw += rows * t->n) {
 		rows = share(count - k, HEIGHT);
-		int spread = tap[rows - 1] - tap[0] != rows - 1;
+		int how = PACKED;
+		if (tap)
+			how = tap[k + rows - 1] - tap[k] == rows - 1 ? TOGETHER : SPREAD;
 		switch (rows * 8 + vectors) {
 #define X(R, V) \
 		case R * 8 + V: \
-			if (R > HEIGHT || V > VECTORS) \
-				break; \
-			if (spread) \
-				weights_tile(R, V, SPREAD, t, tap, NULL); \
-			else \
-				weights_tile(R, V, TOGETHER, t, tap, NULL); \
+			weights_tile_##R##_##V(how, t, tap ? tap + k : NULL); \
 			break;
 			EACH_TILE(X)
 #undef X
 		}
+		if (!tap)
+			t->a += rows;
 	}
 }
 
-/* packed_tiles is weights_tiles with a as pack_taps leaves it. */
-static void packed_tiles(struct block *t, ptrdiff_t count, const float *packed) {
-	int vectors = (int)((t->used + LANES - 1) / LANES);
-	for (ptrdiff_t k = 0, rows; k < count; k += rows, t->dw += rows * t->n, packed += rows * t->count) {
-		rows = share(count - k, HEIGHT);
-		switch (rows * 8 + vectors) {
-#define X(R, V) \
-		case R * 8 + V: \
-			if (R <= HEIGHT && V <= VECTORS) \
-				weights_tile(R, V, PACKED, t, NULL, packed); \
-			break;
-			EACH_TILE(X)
-#undef X
-		}
+/* copy_rows writes used floats of each row one after the other, step floats
+ * apart and padded with zeros to whole registers. */
+INLINE void copy_rows(float *to, ptrdiff_t step, const float *from, const ptrdiff_t *at, ptrdiff_t rows, ptrdiff_t used) {
+	if (used == step) {
+		for (ptrdiff_t m = 0; m < rows; m++, to += step)
+			UNROLL for (ptrdiff_t j = 0; j < step; j += LANES)
+				STORE(to + j, LOAD(from + at[m] + j));
+		return;
 	}
+	for (ptrdiff_t m = 0; m < rows; m++, to += step)
+		EACH(j, used) STORE(to + j, get(from + at[m] + j, left));
 }
 
-/* What pack_taps moves at a time: a tile's height in whole registers. */
-#define MOVED ((HEIGHT + LANES - 1) / LANES * LANES)
-
-/* pack_taps writes the taps of a block tile by tile, as packed_tiles takes them,
- * and up to MOVED - HEIGHT floats behind them. Of the rows none has floats beyond
- * end. */
-static void pack_taps(float *packed, const float *a, const ptrdiff_t *ra, ptrdiff_t rows, const ptrdiff_t *tap, ptrdiff_t count,
-	const float *end) {
-	for (ptrdiff_t k = 0, height; k < count; k += height, tap += height) {
-		height = share(count - k, HEIGHT);
-		int together = height == HEIGHT && tap[height - 1] - tap[0] == height - 1;
-		for (ptrdiff_t m = 0; m < rows; m++, packed += height) {
-			const float *from = a + ra[m];
-			if (together && from + tap[0] + MOVED <= end) {
-				UNROLL for (int i = 0; i < MOVED; i += LANES)
-					STORE(packed + i, LOAD(from + tap[0] + i));
-				continue;
-			}
-			for (ptrdiff_t i = 0; i < height; i++)
-				packed[i] = from[tap[i]];
-		}
-	}
+static void copy_columns(float *to, const float *y, const ptrdiff_t *ry, ptrdiff_t rows, ptrdiff_t used) {
+	copy_rows(to, TILE, y, ry, rows, used);
 }
 
-/* end_of returns where the last of the rows' floats end. */
-static const float *end_of(const struct product *p, const float *a, const ptrdiff_t *ra, ptrdiff_t rows) {
-	ptrdiff_t row = 0, segment = 0;
-	for (ptrdiff_t m = 0; m < rows; m++)
-		row = ra[m] > row ? ra[m] : row;
-	for (ptrdiff_t s = 0; s < p->nseg; s++)
-		segment = p->seg[s] > segment ? p->seg[s] : segment;
-	return a + row + segment + p->kl;
-}
-
-/* copy_columns writes up to TILE columns of a block's rows of y one after the
- * other, padded with zeros. */
-static void copy_columns(float *copy, const float *y, const ptrdiff_t *ry, ptrdiff_t rows, ptrdiff_t used) {
-	for (ptrdiff_t i = 0; i < rows; i++, copy += TILE) {
-		EACH(j, used) STORE(copy + j, get(y + ry[i] + j, left));
-	}
+static void pack_taps(float *to, const float *a, const ptrdiff_t *ra, ptrdiff_t rows, ptrdiff_t used) {
+	copy_rows(to, CHUNK, a, ra, rows, used);
 }
 
 /* Rows of the gradient that are done together: their taps fit on the stack. */
 #define TAPROWS 512
 
-/* Columns of y, and taps of a, that are packed at a time: the former stay in
- * the second-level cache, the latter in the first with a tile's columns. */
+/* Columns of y that are copied at a time: they stay in the second-level cache. */
 #define GROUP 128
-#define CHUNK 24
 
 /* From so many columns on packing pays. */
 #define MANY 64
@@ -369,22 +352,20 @@ static void copy_columns(float *copy, const float *y, const ptrdiff_t *ry, ptrdi
 /* wide_block adds what a block of rows contributes to taps rows of dw. */
 static void wide_block(const struct product *p, float *dw, const float *a, const float *y, const struct rows *r,
 	ptrdiff_t count, const ptrdiff_t *tap, ptrdiff_t taps) {
-	float columns[BLOCK * GROUP], packed[BLOCK * CHUNK + MOVED];
-	const float *end = end_of(p, a, r->a, count);
-	ptrdiff_t copied[BLOCK];
-	for (ptrdiff_t i = 0; i < BLOCK; i++)
-		copied[i] = i * TILE;
+	float columns[SMALL_BLOCK * GROUP], packed[SMALL_BLOCK * CHUNK];
 	for (ptrdiff_t group = 0; group < p->n; group += GROUP) {
 		ptrdiff_t last = p->n - group < GROUP ? p->n : group + GROUP;
 		for (ptrdiff_t n = group; n < last; n += TILE)
-			copy_columns(columns + (n - group) * BLOCK, y + n, r->c, count, last - n < TILE ? last - n : TILE);
+			copy_columns(columns + (n - group) * SMALL_BLOCK, y + n, r->c, count, last - n < TILE ? last - n : TILE);
 		for (ptrdiff_t k = 0, some; k < taps; k += some) {
-			some = taps - k < CHUNK ? taps - k : CHUNK;
-			pack_taps(packed, a, r->a, count, tap + k, some, end);
+			some = 1;
+			while (some < CHUNK && k + some < taps && tap[k + some] == tap[k] + some)
+				some++;
+			pack_taps(packed, a + tap[k], r->a, count, some);
 			for (ptrdiff_t n = group; n < last; n += TILE) {
-				struct block t = {a, columns + (n - group) * BLOCK, r->a, copied, count, last - n < TILE ? last - n : TILE,
-					dw + k * p->n + n, p->n};
-				packed_tiles(&t, some, packed);
+				struct block t = {packed, columns + (n - group) * SMALL_BLOCK, NULL, NULL, count,
+					last - n < TILE ? last - n : TILE, dw + k * p->n + n, p->n};
+				weights_tiles(&t, NULL, some);
 			}
 		}
 	}
@@ -393,8 +374,8 @@ static void wide_block(const struct product *p, float *dw, const float *a, const
 /* narrow_block is wide_block for few columns, where a is used as it lies. */
 static void narrow_block(const struct product *p, float *dw, const float *a, const float *y, const struct rows *r,
 	ptrdiff_t count, const ptrdiff_t *tap, ptrdiff_t taps) {
-	float copy[BLOCK * TILE];
-	ptrdiff_t copied[BLOCK];
+	float copy[SMALL_BLOCK * TILE];
+	ptrdiff_t copied[SMALL_BLOCK];
 	for (ptrdiff_t n = 0; n < p->n; n += TILE) {
 		ptrdiff_t used = p->n - n < TILE ? p->n - n : TILE;
 		struct block t = {a, y + n, r->a, r->c, count, used, dw + n, p->n};
@@ -414,7 +395,7 @@ static void weights(const struct product *p, float *dw, const float *a, const fl
 	ptrdiff_t lo, ptrdiff_t hi, ptrdiff_t klo, ptrdiff_t khi) {
 	struct walk w;
 	ptrdiff_t tap[TAPROWS];
-	begin_walk(&w, p, a, lo, hi);
+	begin_walk(&w, p, a, lo, hi, SMALL_BLOCK);
 	for (ptrdiff_t count; (count = next_block(&w)) > 0;) {
 		for (ptrdiff_t k = klo, taps; k < khi; k += taps) {
 			taps = khi - k < TAPROWS ? khi - k : TAPROWS;
