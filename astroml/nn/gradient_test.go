@@ -218,6 +218,8 @@ func TestLayersRefuseWrongShapes(t *testing.T) {
 		{"cross-entropy", "as many rows, other classes", func(g *Graph, x *Node) { g.CrossEntropy(g.Reshape(x, 5, 2), g.Input("t", 5, 3)) }},
 		{"contrast", "two labels a row", func(g *Graph, x *Node) { g.SupCon(g.Reshape(x, 5, 2), g.Input("t", 5, 2), 1) }},
 		{"squared error", "other pixels", func(g *Graph, x *Node) { g.SquaredError(x, g.Input("t", 1, 1, 1, 4, 2)) }},
+		{"posterior", "no weights", func(g *Graph, x *Node) { g.PosteriorLoss(g.Reshape(x, 5, 2), g.Input("t", 5, 1), Gaussians) }},
+		{"product", "other values", func(g *Graph, x *Node) { g.Dot(g.Reshape(x, 5, 2), g.Input("t", 2, 5)) }},
 		{"flow's loss", "a logarithm for each value", func(g *Graph, x *Node) { g.NormalLoss(g.Reshape(x, 5, 2), g.Input("l", 5, 1)) }},
 		{"group norm", "two channels in three groups", func(g *Graph, x *Node) { g.GroupNorm("n", x, 3, ReLU) }},
 		{"slice", "channels that are not there", func(g *Graph, x *Node) { g.Slice(x, 1, 2) }},

@@ -14,7 +14,8 @@
 //	Upsample UpsampleGrad Wrap WrapGrad                 more pixels
 //	Concat Slice Place Reshape                          other shapes
 //	Spline SplineGrad SplineInverse                     flows
-//	CrossEntropy SquaredError NormalLoss SupCon         losses, each with its Grad
+//	CrossEntropy SquaredError PosteriorLoss             losses, each with its Grad
+//	NormalLoss SupCon Dot
 //
 // Each is pure, and Gorgonia sees their shapes only.
 package nn
@@ -252,12 +253,21 @@ func (g *Graph) Grad(loss *Node) (params []*Param, grads []*Node) {
 			wrt = append(wrt, n)
 		}
 	}
+	return params, g.GradOf(loss, wrt...)
+}
+
+// GradOf returns the gradient of loss for nodes that it depends on, such as
+// inputs.
+func (g *Graph) GradOf(loss *Node, wrt ...*Node) []*Node {
+	if g.err != nil {
+		return nil
+	}
 	grads, err := gorgonia.Grad(loss, wrt...)
 	if err != nil {
 		g.fail("gradient: %w", err)
-		return nil, nil
+		return nil
 	}
-	return params, grads
+	return grads
 }
 
 // apply adds one operation to the graph.

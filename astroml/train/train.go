@@ -27,6 +27,18 @@ type Problem interface {
 	Fill(input func(name string) []float32, slot, i, epoch int)
 }
 
+// Judge is a Problem whose loss is no mean over batches, but a function of all
+// rows together. Its losses in a history are those of all rows of an epoch, or
+// of all held-out rows.
+type Judge interface {
+	Problem
+	// Answer returns the node, one that Loss has drawn on g, whose values Judge
+	// wants: of shape (n, k).
+	Answer() *nn.Node
+	// Judge returns the loss of answers, k values for each of these rows.
+	Judge(answers []float32, rows []int) float64
+}
+
 // Config holds the options of Run. The zero value is good.
 type Config struct {
 	// Stage names the run in Progress and in the checkpoint.
@@ -146,7 +158,9 @@ type run struct {
 	mean     [][]float32 // averaged weights, one a parameter of params.List
 	best     [][]float32
 	averaged *nn.Params
-	order    []int // of the rows of an epoch
+	order    []int     // of the rows of an epoch
+	answers  []float32 // of a Judge: those of an epoch, or of what is held out
+	rows     []int     // that they are of
 	test     *nn.Plan
 	testSize int
 }
@@ -161,7 +175,12 @@ func newRun(params *nn.Params, p Problem, train, held []int, cfg Config) (*run, 
 		return nil, g.Err()
 	}
 	var err error
-	if r.plan, err = nn.Compile(g, cfg.Workers, append([]*nn.Node{loss}, grads...)...); err != nil {
+	outputs := append([]*nn.Node{loss}, grads...)
+	judge, _ := p.(Judge)
+	if judge != nil {
+		outputs = append(outputs, judge.Answer())
+	}
+	if r.plan, err = nn.Compile(g, cfg.Workers, outputs...); err != nil {
 		return nil, err
 	}
 	at := map[*nn.Param]int{}
@@ -180,8 +199,14 @@ func newRun(params *nn.Params, p Problem, train, held []int, cfg Config) (*run, 
 		r.averaged = params.Clone()
 		r.testSize = min(len(held), cfg.BatchSize)
 		g := nn.NewGraph(r.averaged, false)
-		loss := p.Loss(g, r.testSize)
-		if r.test, err = nn.Compile(g, cfg.Workers, loss); err != nil {
+		outputs := []*nn.Node{p.Loss(g, r.testSize)}
+		if judge != nil {
+			outputs = append(outputs, judge.Answer())
+		}
+		if g.Err() != nil {
+			return nil, g.Err()
+		}
+		if r.test, err = nn.Compile(g, cfg.Workers, outputs...); err != nil {
 			return nil, err
 		}
 	}
@@ -203,6 +228,8 @@ func (r *run) epoch(ctx context.Context) error {
 	r.shuffle()
 	n := r.cfg.BatchSize
 	batches := len(r.train) / n
+	judge, _ := r.problem.(Judge)
+	r.answers, r.rows = r.answers[:0], r.rows[:0]
 	var sum float64
 	first := 0
 	input := r.plan.Input // made once: it allocates
@@ -227,6 +254,12 @@ func (r *run) epoch(ctx context.Context) error {
 				loss, r.Epoch, b, r.cfg.LearnRate, astroml.ErrDiverged)
 		}
 		sum += loss
+		if judge != nil {
+			r.answers = append(r.answers, r.plan.Output(r.plan.Outputs()-1)...)
+			for _, i := range r.order[first : first+n] {
+				r.rows = append(r.rows, r.train[i])
+			}
+		}
 		r.plan.Track()
 		if err := r.update(); err != nil {
 			return err
@@ -237,6 +270,9 @@ func (r *run) epoch(ctx context.Context) error {
 		}
 	}
 	e := Epoch{Loss: sum / float64(batches)}
+	if judge != nil {
+		e.Loss = judge.Judge(r.answers, r.rows)
+	}
 	e.Valid = e.Loss
 	if len(r.held) > 0 {
 		var err error
@@ -262,6 +298,8 @@ func (r *run) validate(ctx context.Context) (float64, error) {
 		copy(q.Data, r.mean[i])
 	}
 	r.test.Refresh()
+	judge, _ := r.problem.(Judge)
+	r.answers = r.answers[:0]
 	var sum float64
 	n := r.testSize
 	for first := 0; first < len(r.held); first += n {
@@ -277,6 +315,14 @@ func (r *run) validate(ctx context.Context) (float64, error) {
 		})
 		r.test.Run()
 		sum += float64(r.test.Output(0)[0]) * float64(n)
+		if judge != nil {
+			rows := min(n, len(r.held)-first)
+			answers := r.test.Output(1)
+			r.answers = append(r.answers, answers[:len(answers)/n*rows]...)
+		}
+	}
+	if judge != nil {
+		return judge.Judge(r.answers, r.held), nil
 	}
 	return sum / float64(len(r.held)), nil
 }
