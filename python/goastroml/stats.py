@@ -1,4 +1,4 @@
-"""How good, and how honest: scores, reliability, conformal sets.
+"""How good, and how honest: scores, reliability, conformal sets, and scores of predicted parameters.
 
 Probabilities are (n, class); labels are (n,) indices, or names together with ``classes``.
 Where a function takes predictions, they are probabilities or, for accuracy and the
@@ -14,20 +14,42 @@ import numpy as np
 
 from ._arrays import matrix, vector
 from ._native import call, go
+from ._regression import (
+    Difference,
+    camels_loss,
+    chi2,
+    coverage,
+    gaussian_nll,
+    mean_relative_error,
+    r2_difference,
+    r2_score,
+    regression_scores,
+    rmse,
+)
 from .spectra._labels import class_indices
 
 __all__ = [
+    "Difference",
     "Reliability",
     "accuracy",
     "auroc",
     "balanced_accuracy",
     "brier_score",
+    "camels_loss",
+    "chi2",
     "confusion_matrix",
     "conformal_sets",
+    "coverage",
     "entropy",
     "expected_calibration_error",
+    "gaussian_nll",
+    "mean_relative_error",
     "negative_log_likelihood",
+    "r2_difference",
+    "r2_score",
+    "regression_scores",
     "reliability",
+    "rmse",
 ]
 
 Names = Optional[Sequence[str]]
