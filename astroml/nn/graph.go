@@ -15,7 +15,7 @@
 //	Concat Slice Place Reshape                          other shapes
 //	Spline SplineGrad SplineInverse                     flows
 //	CrossEntropy SquaredError PosteriorLoss             losses, each with its Grad
-//	NormalLoss SupCon Dot
+//	NormalLoss SupCon Dot Softplus
 //
 // Each is pure, and Gorgonia sees their shapes only.
 package nn
@@ -204,6 +204,9 @@ func (g *Graph) Input(name string, shape ...int) *Node {
 	g.inputs[name] = n
 	return n
 }
+
+// Named returns the node of a named input, or nil.
+func (g *Graph) Named(name string) *Node { return g.inputs[name] }
 
 // Param names an array of the network.
 func (g *Graph) Param(name string, init Init, shape ...int) *Node {

@@ -182,3 +182,46 @@ func (d DotGrad) bind(b binding) func() {
 		}
 	}
 }
+
+// LossOf returns the PosteriorLoss of estimates x of p parameters against t, of
+// any number of rows.
+func LossOf(e Estimate, x, t []float32, p int) float64 { return posterior(e, x, t, p, nil, 0) }
+
+// Softplus is log(1 + exp x), value by value, for the few values that a network
+// gives in the end: it is computed one by one.
+type Softplus struct{ spec }
+
+// Softplus draws log(1 + exp x).
+func (g *Graph) Softplus(x *Node) *Node {
+	if g.err != nil {
+		return nil
+	}
+	return g.apply(Softplus{shapes("softplus", x.Shape(), x)}, x)
+}
+
+func (p Softplus) DiffWRT(n int) []bool { return all(n) }
+
+// SymDiff returns dy/(1 + exp -x).
+func (p Softplus) SymDiff(in gorgonia.Nodes, _, dy *Node) (gorgonia.Nodes, error) {
+	var s sequence
+	return gorgonia.Nodes{s.apply(SoftplusGrad{shapes("softplusgrad", in[0].Shape(), in[0], dy)}, in[0], dy)}, s.err
+}
+
+func (p Softplus) bind(b binding) func() {
+	return func() {
+		for i, x := range b.in[0] {
+			b.out[i] = float32(max(float64(x), 0) + math.Log1p(math.Exp(-math.Abs(float64(x)))))
+		}
+	}
+}
+
+// SoftplusGrad is the gradient of Softplus, of inputs x and dy.
+type SoftplusGrad struct{ spec }
+
+func (p SoftplusGrad) bind(b binding) func() {
+	return func() {
+		for i, x := range b.in[0] {
+			b.out[i] = float32(float64(b.in[1][i]) / (1 + math.Exp(-float64(x))))
+		}
+	}
+}

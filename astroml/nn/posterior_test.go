@@ -114,3 +114,30 @@ func TestPosteriorInAPlan(t *testing.T) {
 		t.Errorf("product %g, want %g", got, sum)
 	}
 }
+
+func TestSoftplus(t *testing.T) {
+	g := NewGraph(NewParams(1), true)
+	x := g.Input("x", 5)
+	y := g.Softplus(x)
+	dot := g.Dot(y, g.Input("one", 5))
+	plan, err := Compile(g, nil, y, g.GradOf(dot, x)[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := []float32{-50, -1, 0, 2, 100}
+	copy(plan.Input("x"), at)
+	for i := range at {
+		plan.Input("one")[i] = 1
+	}
+	plan.Run()
+	for i, v := range at {
+		want, slope := math.Log1p(math.Exp(float64(v))), 1/(1+math.Exp(-float64(v)))
+		// Rounding to float32.
+		if got := float64(plan.Output(0)[i]); math.Abs(got-want) > 1e-7*want {
+			t.Errorf("softplus(%g) = %g, want %g", v, got, want)
+		}
+		if got := float64(plan.Output(1)[i]); math.Abs(got-slope) > 1e-7*slope {
+			t.Errorf("its slope at %g: %g, want %g", v, got, slope)
+		}
+	}
+}
