@@ -49,6 +49,7 @@ func (n *Network) addGradient(ctx context.Context, out []float32, params *nn.Par
 	seats := make([]*nn.Plan, workers.N())
 	for i := range seats {
 		g := nn.NewGraph(params, false)
+		g.Differentiable = true
 		y := n.draw(g, s, batch)
 		if g.Err() != nil {
 			return g.Err()

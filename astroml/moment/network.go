@@ -2,6 +2,7 @@ package moment
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/goastroml/goastroml/astroml"
 	"github.com/goastroml/goastroml/astroml/nn"
@@ -36,7 +37,8 @@ func Draw(g *nn.Graph, cfg Config, x *nn.Node, out int) (*nn.Node, error) {
 	if g.Err() != nil {
 		return nil, g.Err()
 	}
-	y = dense(g, "out", y, out, nn.Constant(0))
+	// Small weights: training starts at nearly the same answer for all rows.
+	y = dense(g, "out", y, out, nn.Normal(0.1/math.Sqrt(float64(y.Shape()[4]))))
 	if cfg.Network == "mlp" || cfg.Network == "profile" {
 		// What a linear regression can say need not be learnt by units.
 		y = g.Add(y, dense(g, "linear", flat(g, x), out, nn.Constant(0)))

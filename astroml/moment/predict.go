@@ -99,14 +99,22 @@ func (n *Network) outputs(s stage) int {
 func (n *Network) draw(g *nn.Graph, s stage, rows int) *nn.Node {
 	k := n.outputs(s)
 	y, err := Draw(g, n.cfg, g.Input("x", n.scale.input(rows)...), k)
-	if err != nil || s != second {
+	if err != nil || s == first || s == both && n.cfg.Loss == "camels" {
 		return y
 	}
-	// Variances, which come first, are positive.
+	// Variances come first in the second stage, and standard deviations last in
+	// the loss of a normal distribution: they are positive.
+	lo, hi := 0, n.p
+	if s == both {
+		lo, hi = n.p, k
+	}
 	y = g.Reshape(y, rows, 1, 1, 1, k)
-	z := g.Softplus(g.Slice(y, 0, n.p))
-	if n.p < k {
-		z = g.Concat(z, g.Slice(y, n.p, k-n.p))
+	z := g.Softplus(g.Slice(y, lo, hi-lo))
+	if lo > 0 {
+		z = g.Concat(g.Slice(y, 0, lo), z)
+	}
+	if hi < k {
+		z = g.Concat(z, g.Slice(y, hi, k-hi))
 	}
 	if g.Err() != nil {
 		return nil

@@ -228,18 +228,25 @@ func (n *Network) start(params *nn.Params, s stage, target []float32, k int, row
 	square := center(x, k, weight)
 	var bias []float32
 	for j, m := range mean {
-		if s == second && j < n.p { // before Softplus: see draw
-			m = math.Log(math.Expm1(max(m, 1e-3)))
+		if s == second && j < n.p {
+			m = beforeSoftplus(m)
 		}
 		bias = append(bias, float32(m))
 	}
 	if s == both {
 		for _, v := range square {
-			bias = append(bias, float32(math.Sqrt(v)))
+			v = math.Sqrt(v)
+			if n.cfg.Loss == "gaussian" {
+				v = beforeSoftplus(v)
+			}
+			bias = append(bias, float32(v))
 		}
 	}
 	params.Set("out.bias", astroml.Array{Shape: []int{len(bias)}, Data: bias})
 }
+
+// beforeSoftplus returns what Softplus makes x of: see draw.
+func beforeSoftplus(x float64) float64 { return math.Log(math.Expm1(max(x, 1e-3))) }
 
 // progress adds up the folds.
 func (t *training) progress(i int, p astroml.Progress) {
@@ -307,10 +314,52 @@ func (t *training) calibrate(ctx context.Context, theta []float32) error {
 		}
 	}
 	n.variance = make([]line, n.p)
+	gain, err := t.gain(ctx)
+	if err != nil {
+		return err
+	}
 	for j := range n.variance {
-		n.variance[j] = fitLine(square[j], variance[j], weights)
+		l := fitLine(square[j], variance[j], weights)
+		var error, total float64
+		for i, w := range weights {
+			error += w * square[j][i]
+			total += w
+		}
+		keep := max(0.5, 1-gain[j]*total/error)
+		n.variance[j] = line{l.Base * keep, l.Slope * keep}
 	}
 	return nil
+}
+
+// gain returns by how much the mean square error of each parameter is lower for
+// the mean of the members than for one of them, which is all that held-out rows
+// show: by their scatter, V (1 - 1/K) for K members of variance V about it.
+// Rows that most members have learnt show a little less of it than others would.
+func (t *training) gain(ctx context.Context) ([]float64, error) {
+	n, k := t.n, float64(len(t.n.members))
+	gain := make([]float64, n.p)
+	if k < 2 {
+		return gain, nil
+	}
+	rows := make([]int, min(most, t.set.X.Shape[0]))
+	for i := range rows {
+		rows[i] = i
+	}
+	sum, squares := make([]float64, len(rows)*n.p), make([]float64, len(rows)*n.p)
+	for _, m := range n.members {
+		mean, _, err := n.one(ctx, m, t.set.X, rows)
+		if err != nil {
+			return nil, err
+		}
+		for i, v := range mean {
+			sum[i] += float64(v)
+			squares[i] += float64(v) * float64(v)
+		}
+	}
+	for i := range sum {
+		gain[i%n.p] += (squares[i] - sum[i]*sum[i]/k) / k / float64(len(rows))
+	}
+	return gain, nil
 }
 
 // A line turns a variance as a network gives it into one that suits.

@@ -155,6 +155,9 @@ type dropout struct {
 type Graph struct {
 	Params   *Params
 	Training bool // batch statistics and dropout, or running statistics
+	// Differentiable keeps apart what has no gradient together: for gradients of
+	// inputs without Training.
+	Differentiable bool
 
 	g        *gorgonia.ExprGraph
 	err      error

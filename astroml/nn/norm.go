@@ -114,14 +114,26 @@ func (g *Graph) ConvNorm(name string, x *Node, win Window, channels int, init In
 		if bias {
 			fold = append(fold, b)
 		}
-		return g.Conv(x,
+		y := g.Conv(x,
 			g.apply(Fold{shapes("fold", w.Shape(), w, affine, stats)}, w, affine, stats),
 			g.apply(FoldBias{shapes("foldbias", []int{channels}, fold...)}, fold...),
-			nil, win, act)
+			nil, win, g.fused(act))
+		if g.fused(act) != act {
+			return g.Activate(y, act)
+		}
+		return y
 	}
 	y, m := g.normalize(g.Conv(x, w, b, nil, win, Identity), affine, 0, act)
 	g.running = append(g.running, running{p, m})
 	return y
+}
+
+// fused returns the activation that a convolution may apply itself.
+func (g *Graph) fused(act Act) Act {
+	if g.Differentiable {
+		return Identity
+	}
+	return act
 }
 
 // GroupNorm draws the normalisation of each sample over groups of channels (Wu

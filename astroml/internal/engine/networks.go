@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 
+	"github.com/goastroml/goastroml/astroml/moment"
 	"github.com/goastroml/goastroml/astroml/nn"
 	"github.com/goastroml/goastroml/astroml/spectra"
 )
@@ -146,32 +147,14 @@ func lightcone(g *nn.Graph, x *nn.Node) *nn.Node {
 	return dense(g, "out", x, 6)
 }
 
-// moments is the CAMELS network of Villaescusa-Navarro et al. (2021),
-// arXiv:2109.10360: 19 periodic convolutions and two dense layers, from maps of
-// 256² pixels to means and errors of six parameters.
+// moments is the CAMELS network of package moment, for means and errors of six
+// parameters.
 func moments(hidden int) func(g *nn.Graph, x *nn.Node) *nn.Node {
 	return func(g *nn.Graph, x *nn.Node) *nn.Node {
-		norm := func(name string, x *nn.Node, c int, win nn.Window) *nn.Node {
-			if g.Err() != nil {
-				return nil
-			}
-			k := win.Kernel
-			return g.ConvNorm(name, x, win, c, nn.He(k[1]*k[2]*x.Shape()[4]), true, nn.LeakyReLU)
+		y, err := moment.Draw(g, moment.Config{Network: "map", Hidden: hidden}, x, 12)
+		if err != nil {
+			panic(err) // a bug of this table's
 		}
-		ring := [3][2]int{1: {1, 1}, 2: {1, 1}}
-		for i := range 6 {
-			c := hidden << (i + 1)
-			name := fmt.Sprint("stage", i)
-			if i == 0 {
-				x = g.Activate(conv(g, name+".0", g.Wrap(x, ring), c, cube(2, 3, 1, 0)), nn.LeakyReLU)
-			} else {
-				x = norm(name+".0", g.Wrap(x, ring), c, cube(2, 3, 1, 0))
-			}
-			x = norm(name+".1", g.Wrap(x, ring), c, cube(2, 3, 1, 0))
-			x = norm(name+".2", x, c, cube(2, 2, 2, 0))
-		}
-		x = norm("last", x, hidden<<7, cube(2, 4, 1, 0))
-		x = g.Activate(dense(g, "dense", x, hidden<<6), nn.LeakyReLU)
-		return dense(g, "out", x, 12)
+		return y
 	}
 }
