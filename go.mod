@@ -11,6 +11,7 @@ require (
 	codeberg.org/astrogo/fitsio v0.4.0
 	github.com/chewxy/hm v1.0.0
 	gonum.org/v1/gonum v0.17.0
+	gonum.org/v1/hdf5 v0.0.0-20210714002203-8c5d23bc6946
 	gorgonia.org/gorgonia v0.9.18
 	gorgonia.org/tensor v0.9.24
 )
