@@ -33,17 +33,21 @@ var building = map[string]storey{
 	"astroml/internal/atomicfile": {0, nil},
 
 	"astroml/fits":            {1, []string{"codeberg.org/astrogo/fitsio"}},
+	"astroml/hdf5":            {1, []string{"C", "gonum.org/v1/hdf5"}},
 	"astroml/npy":             {1, nil},
 	"astroml/internal/kernel": {1, []string{"C", "golang.org/x/sys"}},
 	"astroml/internal/rng":    {1, nil},
 
-	"astroml/model": {2, nil},
+	"astroml/camels": {2, nil},
+	"astroml/model":  {2, nil},
 	// The only importer of Gorgonia; hm is in the signature of its Op.
 	"astroml/nn": {2, []string{"gorgonia.org/gorgonia", "gorgonia.org/tensor", "github.com/chewxy/hm"}},
 
-	"astroml/stats": {3, []string{gonum}},
-	"astroml/train": {3, nil},
+	"astroml/explain": {3, []string{gonum}},
+	"astroml/stats":   {3, []string{gonum}},
+	"astroml/train":   {3, nil},
 
+	"astroml/moment":  {4, nil},
 	"astroml/spectra": {4, []string{gonum}},
 
 	"astroml/internal/engine": {5, nil},
@@ -93,6 +97,33 @@ func TestFloors(t *testing.T) {
 	for _, name := range slices.Sorted(maps.Keys(packages)) {
 		for _, o := range objections(building, name, slices.Sorted(maps.Keys(packages[name]))) {
 			t.Error(o)
+		}
+	}
+}
+
+// TestBindings: the Python extension and libastroml.so link libc only.
+func TestBindings(t *testing.T) {
+	packages := make(map[string]map[string]bool)
+	for _, top := range []string{"astroml", "bindings"} {
+		if err := collect(packages, "..", top); err != nil {
+			t.Fatal(err)
+		}
+	}
+	seen := make(map[string]bool)
+	var visit func(name string)
+	visit = func(name string) {
+		if seen[name] {
+			return
+		}
+		seen[name] = true
+		for imp := range packages[name] {
+			visit(strings.TrimPrefix(imp, module))
+		}
+	}
+	visit("bindings/libastroml")
+	for _, name := range []string{"astroml/hdf5", "gonum.org/v1/hdf5"} {
+		if seen[name] {
+			t.Errorf("bindings link %s, and libhdf5 with it", name)
 		}
 	}
 }

@@ -13,7 +13,7 @@
  * Python's keywords.
  *
  * Handles are numbers, never 0. Any thread may use any handle, several at once;
- * a classifier never changes. Symbols are added, not changed.
+ * a classifier or a network never changes. Symbols are added, not changed.
  *
  * After fork() a child must not call anything here: exec, or fork first.
  */
@@ -51,6 +51,7 @@ typedef uint64_t astroml_job;
 typedef uint64_t astroml_spectra;            /* a set of spectra */
 typedef uint64_t astroml_spectra_classifier;
 typedef uint64_t astroml_spectra_library;    /* templates */
+typedef uint64_t astroml_moment_network;
 
 /* ---- the library ------------------------------------------------------- */
 
@@ -189,6 +190,53 @@ int32_t astroml_spectra_set_rows(char *text, int64_t *size, int64_t room, astrom
 int32_t astroml_spectra_rebin(float *out_flux, float *out_ivar, const double *out_wave, int64_t out_pixels,
                               const float *flux, const float *ivar, int64_t n, const double *wave,
                               int64_t pixels);
+
+/* ---- moments of posteriors ---------------------------------------------- */
+
+/* Starts training a network that estimates the posterior moments of parameters.
+ * x holds float32 of a shape of so many axes: (n, feature) of tables, (n, channel,
+ * bin) of profiles, (n, field, y, x) of maps, (n, field, x, y, z) of cubes; theta
+ * n x parameters values. names is a JSON list of the parameters' names. Rows with
+ * the same number in groups, such as those of one simulation, are learnt from or
+ * held out together; folds says in which part each row is held out, from 0;
+ * weights how much each counts. These four may be NULL. When the job has ended,
+ * astroml_moment_trained gives the network. */
+int32_t astroml_moment_train(astroml_job *job, const float *x, const int64_t *shape, int64_t axes,
+                             const float *theta, int64_t parameters, const char *names,
+                             const int64_t *groups, const int64_t *folds, const double *weights,
+                             const char *options);
+
+int32_t astroml_moment_trained(astroml_moment_network *network, astroml_job job);
+
+int32_t astroml_moment_load(astroml_moment_network *network, const char *path);
+int32_t astroml_moment_save(astroml_moment_network network, const char *path);
+
+/* A JSON object that describes the network ("names", "shape" of a row,
+ * "parameters" and "multiply_adds" of one fold, "config", "history" of each fold):
+ * see astroml_spectra_info. */
+int32_t astroml_moment_info(char *text, int64_t *size, int64_t room, astroml_moment_network network);
+
+/* The numbers of parameters and of values of a row of x, the highest moment that
+ * the network estimates (2, 3 or 4), and whether it estimates covariances. */
+int32_t astroml_moment_sizes(int64_t *parameters, int64_t *values, int64_t *moments, int32_t *has_covariance,
+                             astroml_moment_network network);
+
+/* Posterior means and standard deviations, n x parameters each, of rows x; NaN
+ * for rows with NaN. */
+int32_t astroml_moment_predict(float *mean, float *std, astroml_moment_network network, const float *x,
+                               const int64_t *shape, int64_t axes);
+
+/* Starts the same, and to write covariances, n x parameters x parameters, and
+ * skewness and kurtosis (3 for a normal distribution), n x parameters. What is
+ * wanted but was not learnt is an error: see astroml_moment_sizes. */
+int32_t astroml_moment_moments(astroml_job *job, float *mean, float *std, float *covariance,
+                               float *skewness, float *kurtosis, astroml_moment_network network,
+                               const float *x, const int64_t *shape, int64_t axes);
+
+/* Starts to write the derivative of the mean of one parameter, counted from 0, by
+ * each value of x: an array of the shape of x. */
+int32_t astroml_moment_gradient(astroml_job *job, float *gradient, astroml_moment_network network,
+                                const float *x, const int64_t *shape, int64_t axes, int64_t parameter);
 
 /* ---- statistics --------------------------------------------------------- */
 

@@ -56,4 +56,7 @@ go build -trimpath -buildmode=c-shared -o _$name.abi3.so \
 for f in bindings go; do
 	edit $f.py '^os.chdir(' '/^cwd = os.getcwd()$/d; /^currentdir = /d; /^os.chdir(/d; /^# gopy gen /d'
 done
-cp _$name.abi3.so bindings.py go.py __init__.py "$out"
+# A running process keeps the library that it has opened.
+cp _$name.abi3.so "$out/new.so"
+mv -f "$out/new.so" "$out/_$name.abi3.so"
+cp bindings.py go.py __init__.py "$out"

@@ -13,10 +13,10 @@ import (
 
 var update = flag.Bool("update", false, "write testdata/golden anew")
 
-// The golden numbers: a model, spectra, and what the model says of them, that Go,
-// C (ctest/test.c) and Python (tests/test_golden.py) must all get. Files ending
-// in f32, f64, i64, u32 are such numbers, little-endian.
-const golden = "../testdata/golden/spectra"
+// The golden numbers: models, data, and what the models say of them, that Go, C
+// (ctest/test.c) and Python (tests/test_golden.py, test_moment.py) must all get.
+// Files ending in f32, f64, i64, u32 are such numbers, little-endian.
+const golden = "../testdata/golden"
 
 // Between instruction sets sums differ by 1e-5; ood is a rank among a hundred
 // held-out spectra, where a rounding may jump one step.
@@ -74,11 +74,11 @@ func TestGolden(t *testing.T) {
 	if *update {
 		makeGolden(t)
 	}
-	c, err := SpectraLoad(filepath.Join(golden, "model.safetensors"))
+	c, err := SpectraLoad(filepath.Join(golden, "spectra", "model.safetensors"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := ask(t, c, readNumbers[float32](t, "flux.f32"), readNumbers[float32](t, "ivar.f32"), readNumbers[float64](t, "wave.f64"))
+	a := ask(t, c, readNumbers[float32](t, "spectra/flux.f32"), readNumbers[float32](t, "spectra/ivar.f32"), readNumbers[float64](t, "spectra/wave.f64"))
 	for _, x := range []struct {
 		name      string
 		got       []float32
@@ -90,7 +90,7 @@ func TestGolden(t *testing.T) {
 		{"epistemic", a.epistemic, goldenTolerance},
 		{"ood", a.ood, goldenRank},
 	} {
-		want := readNumbers[float32](t, x.name+".f32")
+		want := readNumbers[float32](t, "spectra/"+x.name+".f32")
 		for i, v := range x.got {
 			d := math.Abs(float64(v) - float64(want[i]))
 			if math.IsNaN(float64(v)) != math.IsNaN(float64(want[i])) || d > x.tolerance {
@@ -98,12 +98,12 @@ func TestGolden(t *testing.T) {
 			}
 		}
 	}
-	for i, want := range readNumbers[int64](t, "best.i64") {
+	for i, want := range readNumbers[int64](t, "spectra/best.i64") {
 		if a.best[i] != want {
 			t.Errorf("best: spectrum %d is of class %d, want %d", i, a.best[i], want)
 		}
 	}
-	for i, want := range readNumbers[uint32](t, "flag.u32") {
+	for i, want := range readNumbers[uint32](t, "spectra/flag.u32") {
 		if a.flag[i] != want {
 			t.Errorf("flag: spectrum %d has %d, want %d", i, a.flag[i], want)
 		}
@@ -145,7 +145,7 @@ func simConfig(t *testing.T, perClass, seed int, wave []float64) string {
 }
 
 func makeGolden(t *testing.T) {
-	if err := os.MkdirAll(golden, 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Join(golden, "spectra"), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	set := made(t, simConfig(t, 40, 1, logWave(3.58, 5e-4, 700))).set
@@ -169,7 +169,7 @@ func makeGolden(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := c.Save(filepath.Join(golden, "model.safetensors")); err != nil {
+	if _, err := c.Save(filepath.Join(golden, "spectra", "model.safetensors")); err != nil {
 		t.Fatal(err)
 	}
 	// Other spectra, on a grid of their own; one without data, one with a third.
@@ -182,6 +182,6 @@ func makeGolden(t *testing.T) {
 		"flux.f32": x.Flux, "ivar.f32": x.IVar, "wave.f64": x.Wave, "prob.f32": a.prob, "total.f32": a.total, "aleatoric.f32": a.aleatoric,
 		"epistemic.f32": a.epistemic, "ood.f32": a.ood, "best.i64": a.best, "flag.u32": a.flag,
 	} {
-		writeNumbers(t, name, v)
+		writeNumbers(t, "spectra/"+name, v)
 	}
 }

@@ -8,10 +8,12 @@ import (
 	"github.com/goastroml/goastroml/astroml/internal/rng"
 )
 
-// GalaxyFeatures are the properties of toy galaxies, and GalaxyUnits their units.
+// GalaxyFeatures are the properties of toy galaxies, GalaxyUnits their units, and
+// GalaxyParameters those of their universe.
 var (
-	GalaxyFeatures = []string{"M_gas", "M_star", "M_bh", "V_max", "sigma_v", "Z_star", "R_star", "SFR"}
-	GalaxyUnits    = []string{"Msun", "Msun", "Msun", "km/s", "km/s", "", "kpc", "Msun/yr"}
+	GalaxyParameters = []string{"Omega_m", "sigma_8"}
+	GalaxyFeatures   = []string{"M_gas", "M_star", "M_bh", "V_max", "sigma_v", "Z_star", "R_star", "SFR"}
+	GalaxyUnits      = []string{"Msun", "Msun", "Msun", "km/s", "km/s", "", "kpc", "Msun/yr"}
 )
 
 // toy is the decimal logarithm of each property: its mean, and what it gains
@@ -59,7 +61,7 @@ func Galaxies(cfg GalaxyConfig) (Set, error) {
 		return Set{}, fmt.Errorf("moment: %d simulations of %d galaxies, want positive numbers", cfg.Simulations, cfg.PerSimulation)
 	}
 	n, f := cfg.Simulations*cfg.PerSimulation, len(toy)
-	set := Set{Names: []string{"Omega_m", "sigma_8"},
+	set := Set{Names: append([]string(nil), GalaxyParameters...),
 		X:      astroml.Array{Shape: []int{n, f}, Data: make([]float32, 0, n*f)},
 		Theta:  astroml.Array{Shape: []int{n, 2}, Data: make([]float32, 0, n*2)},
 		Groups: make([]int, 0, n)}

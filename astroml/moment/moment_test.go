@@ -181,6 +181,9 @@ func TestBitsAndFiles(t *testing.T) {
 			t.Errorf("%s: other bits", name)
 		}
 	}
+	if mean, err := want.Means(context.Background(), set.X); err != nil || !slices.Equal(mean, m.Mean) {
+		t.Errorf("the means alone are others (%v)", err)
+	}
 	one, err := want.Moments(context.Background(), astroml.Array{Shape: []int{1, 3}, Data: set.X.Data[9:12]})
 	if err != nil || !slices.Equal(one.Mean, m.Mean[6:8]) || !slices.Equal(one.Std, m.Std[6:8]) {
 		t.Errorf("one row alone: %v ± %v, among others %v ± %v (%v)", one.Mean, one.Std, m.Mean[6:8], m.Std[6:8], err)

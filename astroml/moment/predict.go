@@ -269,6 +269,37 @@ type Moments struct {
 	Covariance, Skewness, Kurtosis []float32
 }
 
+// Means returns the posterior means alone, (n × p), which may take less time than
+// Predict.
+func (n *Network) Means(ctx context.Context, x astroml.Array) ([]float32, error) {
+	rows, err := n.scale.check(x)
+	if err != nil {
+		return nil, err
+	}
+	s := n.firstStage()
+	p, k := n.p, n.outputs(s)
+	mean := make([]float32, rows*p)
+	for _, m := range n.members {
+		y, err := n.forward(ctx, m.first, s, x, nil)
+		if err != nil {
+			return nil, err
+		}
+		for i := range rows {
+			kernel.Axpy(mean[i*p:(i+1)*p], 1/float32(len(n.members)), y[i*k:i*k+p])
+		}
+	}
+	n.unscale(mean)
+	return mean, nil
+}
+
+// unscale brings means of scaled parameters to their units.
+func (n *Network) unscale(mean []float32) {
+	for i, m := range mean {
+		j := i % n.p
+		mean[i] = float32(n.scale.lo[j] + n.scale.width[j]*float64(m))
+	}
+}
+
 // Predict returns the posterior means and standard deviations of the parameters
 // (n × p each), for x of n rows as Set describes them. A row with NaN has NaN.
 func (n *Network) Predict(ctx context.Context, x astroml.Array) (mean, std []float32, err error) {
@@ -315,11 +346,11 @@ func (n *Network) moments(mean, moments []float32) *Moments {
 	if n.cfg.Moments > 3 {
 		out.Kurtosis = make([]float32, rows*p)
 	}
+	n.unscale(mean)
 	for i := range rows {
 		m := moments[i*k : (i+1)*k]
 		for j := range p {
 			v := float64(m[j])
-			mean[i*p+j] = float32(n.scale.lo[j] + n.scale.width[j]*float64(mean[i*p+j]))
 			out.Std[i*p+j] = float32(n.scale.width[j] * math.Sqrt(n.variance[j].at(v)))
 			if out.Skewness != nil {
 				out.Skewness[i*p+j] = float32(float64(m[p+j]) / math.Pow(v, 1.5))

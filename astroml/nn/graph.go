@@ -24,6 +24,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"sync"
 
 	"gorgonia.org/gorgonia"
 
@@ -262,12 +263,18 @@ func (g *Graph) Grad(loss *Node) (params []*Param, grads []*Node) {
 	return params, g.GradOf(loss, wrt...)
 }
 
+// differentiating is held while Gorgonia differentiates: it keeps hashes in
+// constants that all graphs share.
+var differentiating sync.Mutex
+
 // GradOf returns the gradient of loss for nodes that it depends on, such as
 // inputs.
 func (g *Graph) GradOf(loss *Node, wrt ...*Node) []*Node {
 	if g.err != nil {
 		return nil
 	}
+	differentiating.Lock()
+	defer differentiating.Unlock()
 	grads, err := gorgonia.Grad(loss, wrt...)
 	if err != nil {
 		g.fail("gradient: %w", err)

@@ -1,6 +1,6 @@
 /* The C ABI, as a C program uses it.
  *
- *     test [GOLDEN]      GOLDEN is testdata/golden/spectra
+ *     test [GOLDEN]      GOLDEN is testdata/golden/spectra; moment lies beside it
  */
 #include "astroml.h"
 
@@ -256,6 +256,99 @@ static void test_golden(const char *folder) {
     free(wave), free(flux), free(ivar), free(prob), free(total), free(epistemic), free(ood), free(best), free(flag);
 }
 
+static int alike(float a, float b) { return near(a, b, 1e-4 * fmax(1, fabs((double)b))); }
+
+/* A network learns that the parameter is the sum of two features. */
+static void test_moments(void) {
+    enum { N = 40 };
+    float x[2 * N], theta[N], mean[N], std[N], covariance[N], gradient[2 * N];
+    int64_t shape[] = {N, 2}, groups[N], folds[N], p, values, moments, size;
+    int32_t has_covariance;
+    astroml_moment_network net = 0, again = 0;
+    astroml_job job = 0;
+
+    for (int i = 0; i < N; i++) {
+        x[2 * i] = (float)(i % 8);
+        x[2 * i + 1] = (float)(i / 8) + 0.1f * (float)(i % 3);
+        theta[i] = x[2 * i] + x[2 * i + 1];
+        groups[i] = i / 2;
+        folds[i] = i / 2 % 2;
+    }
+    FAILS(ASTROML_EINVAL, "unknown field", astroml_moment_train(&job, x, shape, 2, theta, 1, NULL, NULL, NULL, NULL, "{\"epoch\": 1}"));
+    FAILS(ASTROML_ESHAPE, "shape", astroml_moment_train(&job, x, NULL, 2, theta, 1, NULL, NULL, NULL, NULL, NULL));
+    FAILS(ASTROML_ESHAPE, "shape", astroml_moment_train(&job, x, shape, 1, theta, 1, NULL, NULL, NULL, NULL, NULL));
+    FAILS(ASTROML_EINVAL, "theta: no array", astroml_moment_train(&job, x, shape, 2, NULL, 1, NULL, NULL, NULL, NULL, NULL));
+    OK(astroml_moment_train(&job, x, shape, 2, theta, 1, "[\"sum\"]", groups, folds, NULL,
+                            "{\"folds\": 2, \"epochs\": 100, \"batch_size\": 5, \"hidden\": 8, \"dropout\": -1, \"covariance\": true}"));
+    finish(job);
+    OK(astroml_moment_trained(&net, job));
+    astroml_free(job);
+    OK(astroml_moment_sizes(&p, &values, &moments, &has_covariance, net));
+    CHECK(p == 1 && values == 2 && moments == 2 && has_covariance == 1);
+    OK(astroml_moment_info(NULL, &size, 0, net));
+    char *info = malloc((size_t)size);
+    OK(astroml_moment_info(info, NULL, size, net));
+    CHECK(strstr(info, "\"names\":[\"sum\"]") != NULL);
+    free(info);
+
+    OK(astroml_moment_predict(mean, std, net, x, shape, 2));
+    for (int i = 0; i < N; i++) CHECK(fabsf(mean[i] - theta[i]) < 1.5f && std[i] > 0 && std[i] < 1.5f);
+    OK(astroml_moment_moments(&job, NULL, NULL, covariance, NULL, NULL, net, x, shape, 2));
+    finish(job);
+    astroml_free(job);
+    for (int i = 0; i < N; i++) CHECK(alike(covariance[i], std[i] * std[i]));
+    FAILS(ASTROML_EINVAL, "skewness", astroml_moment_moments(&job, NULL, NULL, NULL, mean, NULL, net, x, shape, 2));
+    OK(astroml_moment_gradient(&job, gradient, net, x, shape, 2, 0));
+    finish(job);
+    astroml_free(job);
+    for (int i = 0; i < 2 * N; i++) CHECK(gradient[i] > 0 && gradient[i] < 2);
+
+    OK(astroml_moment_save(net, "build/ctest.safetensors"));
+    OK(astroml_moment_load(&again, "build/ctest.safetensors"));
+    OK(astroml_moment_predict(covariance, NULL, again, x, shape, 2));
+    CHECK(memcmp(mean, covariance, sizeof mean) == 0);
+    FAILS(ASTROML_EIO, "no such", astroml_moment_load(&again, "build/no such file"));
+    FAILS(ASTROML_EINVAL, "no handle of a moment network", astroml_moment_save(0, "build/x"));
+    astroml_free(net);
+    astroml_free(again);
+}
+
+/* The same numbers as in Go and Python; the tolerance is that of moment_test.go. */
+static void test_golden_moment(const char *spectra) {
+    astroml_moment_network net = 0;
+    astroml_job job = 0;
+    int64_t count, n, p, values, moments;
+    int32_t has_covariance;
+    char folder[1000], path[1100];
+    float mean[64], std[64], covariance[64], skewness[64], kurtosis[64], gradient[256];
+    static const char *const names[] = {"mean.f32", "std.f32", "covariance.f32", "skewness.f32", "kurtosis.f32", "gradient.f32"};
+    const float *const got[] = {mean, std, covariance, skewness, kurtosis, gradient};
+
+    snprintf(folder, sizeof folder, "%s/../moment", spectra);
+    snprintf(path, sizeof path, "%s/model.safetensors", folder);
+    float *x = numbers(folder, "x.f32", 4, &count);
+    OK(astroml_moment_load(&net, path));
+    OK(astroml_moment_sizes(&p, &values, &moments, &has_covariance, net));
+    n = count / 16;
+    CHECK(p == 2 && values == 16 && moments == 4 && has_covariance == 1 && n == 6);
+    const int64_t shape[] = {n, 2, 8};
+    OK(astroml_moment_predict(mean, std, net, x, shape, 3));
+    OK(astroml_moment_moments(&job, NULL, NULL, covariance, skewness, kurtosis, net, x, shape, 3));
+    finish(job);
+    astroml_free(job);
+    OK(astroml_moment_gradient(&job, gradient, net, x, shape, 3, 1));
+    finish(job);
+    astroml_free(job);
+    for (int k = 0; k < 6; k++) {
+        float *want = numbers(folder, names[k], 4, &count);
+        CHECK(count == n * (k == 2 ? 4 : k == 5 ? values : p));
+        for (int64_t i = 0; i < count; i++) CHECK(alike(got[k][i], want[i]));
+        free(want);
+    }
+    free(x);
+    astroml_free(net);
+}
+
 int main(int argc, char **argv) {
     test_errors();
     test_rebin();
@@ -264,7 +357,11 @@ int main(int argc, char **argv) {
     test_training(s);
     free(s.flux), free(s.ivar), free(s.wave), free(s.labels);
     test_synthesis();
-    if (argc > 1) test_golden(argv[1]);
+    test_moments();
+    if (argc > 1) {
+        test_golden(argv[1]);
+        test_golden_moment(argv[1]);
+    }
     printf("C: %s\n", failures ? "FAILED" : "ok");
     return failures != 0;
 }

@@ -5,9 +5,10 @@
     clf = aml.spectra.Classifier(seed=1).fit(flux, labels, ivar=ivar, wave=wave)
     clf.predict_proba(new_flux, ivar=new_ivar, wave=wave)
 
-``aml.spectra`` classifies spectra, ``aml.stats`` says how well, ``aml.plot``
-(with matplotlib) shows it, ``aml.datasets`` fetches public data. ``aml.load``
-reads any model file.
+``aml.spectra`` classifies spectra, ``aml.moment`` estimates parameters and
+their errors from simulations, ``aml.stats`` says how well, ``aml.explain`` what
+an answer came from, ``aml.plot`` (with matplotlib) shows it, ``aml.datasets``
+fetches public data. ``aml.load`` reads any model file.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Any, Union
 
 from ._errors import AstromlError, DivergedError, FormatError, ShapeError, VersionError
 from ._native import Progress, call as _call, go as _go
-from . import datasets, spectra, stats
+from . import camels, datasets, explain, moment, spectra, stats
 
 __all__ = [
     "AstromlError",
@@ -26,8 +27,11 @@ __all__ = [
     "Progress",
     "ShapeError",
     "VersionError",
+    "camels",
     "datasets",
+    "explain",
     "load",
+    "moment",
     "plot",
     "spectra",
     "stats",
@@ -35,7 +39,7 @@ __all__ = [
 
 __version__: str = _call(_go.Version)
 
-_LOADERS = {"spectra.Classifier": spectra.Classifier.load}
+_LOADERS = {"moment.Network": moment.Network.load, "spectra.Classifier": spectra.Classifier.load}
 
 
 def load(path: Union[str, os.PathLike]) -> Any:

@@ -14,18 +14,28 @@ from typing import TYPE_CHECKING, Any, Sequence
 import numpy as np
 
 from ._errors import ShapeError
+from ._figure import _BLUE, _GREY, _INK, _PALE, _RED, _dress, _new, _title
+from ._plot_explain import correlation_bars, retraining, shap_bars, shap_swarm
+from ._plot_moment import posterior_contours, saliency, true_against_predicted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import ArrayLike
 
-__all__ = ["confusion_matrix", "embedding", "reliability", "spectrum"]
+__all__ = [
+    "confusion_matrix",
+    "correlation_bars",
+    "embedding",
+    "posterior_contours",
+    "reliability",
+    "retraining",
+    "saliency",
+    "shap_bars",
+    "shap_swarm",
+    "spectrum",
+    "true_against_predicted",
+]
 
-_INK = "#222222"
-_BLUE = "#4477AA"
-_RED = "#CC3311"
-_PALE = "#BBCCEE"
-_GREY = "#BBBBBB"
 # The scheme "muted". Classes beyond the ninth take the colours again, with
 # another marker.
 _CLASSES = ("#332288", "#CC6677", "#117733", "#DDCC77", "#88CCEE", "#882255", "#44AA99", "#999933", "#AA4499")
@@ -381,14 +391,6 @@ def _same_length(name: str, a: Sequence, other: str, b: Sequence) -> None:
         raise ShapeError(f"plot: {name} has {len(a)} values, {other} has {len(b)}")
 
 
-def _new(size: tuple[float, float]) -> Axes:
-    try:
-        from matplotlib import pyplot
-    except ImportError as e:
-        raise ImportError("goastroml.plot needs matplotlib: pip install matplotlib") from e
-    return pyplot.subplots(figsize=size, layout="constrained")[1]
-
-
 def _shades():
     """Return a colour map from white to dark blue, in even steps of lightness."""
     from matplotlib.colors import LinearSegmentedColormap
@@ -399,15 +401,3 @@ def _shades():
 def _readable(background: tuple[float, ...]) -> str:
     """Return the colour of text on a background: white where that is dark (ITU-R BT.601 luma)."""
     return "white" if np.dot(background[:3], (0.299, 0.587, 0.114)) < 0.6 else _INK
-
-
-def _title(ax: Axes, text: str) -> None:
-    ax.set_title(text, loc="left", fontsize=9, color=_INK)
-
-
-def _dress(ax: Axes) -> None:
-    ax.spines[["top", "right"]].set_visible(False)
-    ax.spines[["left", "bottom"]].set_color(_GREY)
-    ax.tick_params(colors=_INK, labelsize=8, color=_GREY)
-    ax.xaxis.label.set_size(9)
-    ax.yaxis.label.set_size(9)

@@ -262,6 +262,123 @@ def test_embedding_errors(why, features, labels, says):
     assert pyplot.get_fignums() == []
 
 
+def attribution(n=60, features=4):
+    """Return an attribution of a linear function to "a", "b", …, of weights 1, 2, …."""
+    x = np.random.default_rng(1).normal(size=(n, features))
+    w = np.arange(1.0, features + 1)
+    names = [chr(ord("a") + i) for i in range(features)]
+    return aml.explain.shapley(lambda x: np.stack([x @ w, x @ w[::-1]], 1), x, x[:3], names=names, outputs=["u", "v"], progress=False)
+
+
+def named(ax):
+    return [t.get_text() for t in ax.get_yticklabels()]
+
+
+@pytest.mark.parametrize(("output", "order"), [(0, "dcba"), ("v", "abcd")])
+def test_shap_swarm(output, order):
+    a = attribution()
+    ax = plot.shap_swarm(a, output, unit="Mpc")
+    assert named(ax) == list(order) == list(a.importance(output)["feature"])
+    assert ax.get_xlabel() == f"attribution to {a.output(output).outputs[0]} [Mpc]"
+    assert len(ax.collections) == 4
+    for row, (name, dots) in enumerate(zip(order, ax.collections)):
+        j = a.names.index(name)
+        x, y = dots.get_offsets().T
+        np.testing.assert_allclose(np.sort(x), np.sort(a.output(output).values[:, j]))
+        assert (np.abs(y - row) < 0.45).all(), "rows do not touch"
+        # The function rises with each feature: so do the colours.
+        assert (np.diff(np.asarray(dots.get_array())[np.argsort(x)]) >= 0).all()
+    lowest, highest = ax.get_ylim()
+    assert lowest > highest, "the most important feature is on top"
+
+
+def test_swarm_is_as_wide_as_it_is_dense():
+    a = attribution(2000)
+    x, y = plot.shap_swarm(a).collections[0].get_offsets().T
+    middle, edge = np.abs(x) < 0.5, np.abs(x) > 2 * x.std()
+    assert np.ptp(y[middle]) > 1.5 * np.ptp(y[edge])
+
+
+@pytest.mark.parametrize(("n", "constant"), [(1, False), (2, False), (30, True)])
+def test_swarm_of_little(n, constant):
+    x = np.random.default_rng(1).normal(size=(n, 2))
+    f = (lambda x: np.ones(len(x))) if constant else (lambda x: x[:, 0])
+    ax = plot.shap_swarm(aml.explain.shapley(f, x, x * 0, progress=False))
+    assert all(np.isfinite(c.get_offsets()).all() for c in ax.collections)
+    bars = plot.shap_bars(aml.explain.shapley(f, x, x * 0, progress=False))
+    assert len(bars.patches) == 2
+
+
+def test_shap_bars():
+    a = attribution()
+    ax, t = plot.shap_bars(a, "u"), a.importance("u")
+    np.testing.assert_allclose([p.get_width() for p in ax.patches], t["importance"])
+    assert named(ax) == list(t["feature"])
+    value, err = ax.texts[0].get_text().split(" ± ")
+    assert float(value) == pytest.approx(t["importance"][0], abs=float(err)) and float(err) == pytest.approx(t["err"][0], rel=0.5)
+
+
+def test_most_features():
+    a = attribution()
+    for draw in (plot.shap_swarm, plot.shap_bars):
+        ax = draw(a, most=2)
+        assert named(ax) == ["d", "c"] and ax.get_title(loc="left") == "60 rows, 2 of 4 features"
+        with pytest.raises(ValueError, match="0 features"):
+            draw(a, most=0)
+        with pytest.raises(ValueError, match="output: 'w'"):
+            draw(a, "w")
+
+
+def worth(columns, seed):
+    return float(sum(2**c for c in columns)) + seed % 7 * len(columns) / 100
+
+
+@pytest.mark.parametrize(
+    ("method", "order", "x"),
+    [("drop", "cba", [3, 5, 6]), ("keep", "cba", [4, 2, 1]), ("forward", "+ c,+ b,+ a", [4, 6, 7]), ("backward", "all,− a,− b", [7, 6, 4])],
+)
+@pytest.mark.parametrize("repeats", [1, 3])
+def test_retraining(method, order, x, repeats):
+    t = aml.explain.retrain(worth, list("abc"), method=method, repeats=repeats, progress=False)
+    ax = plot.retraining(t, score="R²")
+    steps = "," in order
+    if steps:
+        assert [label.get_text() for label in ax.get_xticklabels()] == order.split(",")
+        got = ax.lines[1].get_ydata()
+    else:
+        assert named(ax) == list(order)
+        got = ax.collections[-1].get_offsets()[:, 0]
+    np.testing.assert_allclose(got, x, atol=0.3)
+    assert (ax.get_ylabel() if steps else ax.get_xlabel()) == "R²"
+
+
+def test_retraining_of_nothing():
+    t = aml.explain.retrain(worth, list("abc"), progress=False)
+    with pytest.raises(aml.ShapeError, match="all features alone"):
+        plot.retraining(t[:1])
+
+
+def test_correlation_bars():
+    r = np.random.default_rng(1)
+    x = r.normal(size=(200, 3))
+    y = np.stack([-x[:, 0] + 0.3 * r.normal(size=200), x[:, 1] ** 2], axis=1)
+    t = aml.explain.correlations(x, y, names=["a", "b", "c"], targets=["line", "parabola"])
+    ax = plot.correlation_bars(t)
+    assert named(ax)[0] == "a" and ax.get_xlabel() == "correlation with line"
+    assert [label.get_text() for label in ax.get_legend().get_texts()] == ["Pearson", "Spearman", "mutual information"]
+    widths = np.array([p.get_width() for p in ax.patches]).reshape(3, 3)
+    assert widths[0, 0] == pytest.approx(t["pearson"][0]) and ax.get_xlim()[0] < -1
+    # Of Gaussians the mutual information is that of their correlation.
+    assert widths[2, 0] == pytest.approx(np.corrcoef(x[:, 0], -y[:, 0])[0, 1], abs=0.05)
+    bowl = plot.correlation_bars(t, target="parabola", most=1)
+    assert named(bowl) == ["b"] and bowl.patches[2].get_width() > 0.8 > 2 * abs(bowl.patches[0].get_width())
+    assert bowl.get_title(loc="left") == "1 of 3 features"
+    linear = aml.explain.correlations(x, y, neighbours=0, halvings=0)
+    assert len(plot.correlation_bars(linear).patches) == 6
+    with pytest.raises(ValueError, match="target 'cube', want one of line, parabola"):
+        plot.correlation_bars(t, target="cube")
+
+
 def test_draws_on_the_axes_that_it_is_given():
     _, axes = pyplot.subplots(2, 2)
     prob, labels = unsure(100)
@@ -270,6 +387,13 @@ def test_draws_on_the_axes_that_it_is_given():
     assert plot.reliability(prob, labels, bins=5, ax=axes[1, 0]) is axes[1, 0]
     assert plot.embedding(np.random.default_rng(1).normal(size=(9, 3)), [0] * 9, ax=axes[1, 1]) is axes[1, 1]
     assert len(pyplot.get_fignums()) == 1
+    _, axes = pyplot.subplots(2, 2)
+    a = attribution()
+    assert plot.shap_swarm(a, ax=axes[0, 0]) is axes[0, 0]
+    assert plot.shap_bars(a, ax=axes[0, 1]) is axes[0, 1]
+    assert plot.retraining(aml.explain.retrain(worth, list("abc"), progress=False), ax=axes[1, 0]) is axes[1, 0]
+    assert plot.correlation_bars(aml.explain.correlations(a.x, a.x[:, 0]), ax=axes[1, 1]) is axes[1, 1]
+    assert len(pyplot.get_fignums()) == 2
 
 
 def test_without_matplotlib(monkeypatch):
