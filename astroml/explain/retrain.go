@@ -214,5 +214,5 @@ func (t *trainer) report() {
 	t.mutex.Lock()
 	defer t.mutex.Unlock()
 	t.done++
-	t.cfg.Progress(astroml.Progress{Stage: "retrain", Step: t.done, Steps: t.fits * len(t.seeds)})
+	t.cfg.Progress(astroml.Progress{Stage: "retrain", Step: t.done, Steps: t.fits * len(t.seeds), Loss: math.NaN(), Valid: math.NaN()})
 }

@@ -3,6 +3,7 @@ package explain
 import (
 	"context"
 	"fmt"
+	"math"
 	"sync"
 
 	"github.com/goastroml/goastroml/astroml"
@@ -68,7 +69,7 @@ func Shapley(ctx context.Context, f Func, x []float64, features, outputs int, b 
 			mutex.Lock()
 			defer mutex.Unlock()
 			done += rows
-			cfg.Progress(astroml.Progress{Stage: "explain", Step: done, Steps: p.evaluations()})
+			cfg.Progress(astroml.Progress{Stage: "explain", Step: done, Steps: p.evaluations(), Loss: math.NaN(), Valid: math.NaN()})
 		}
 	}
 	if err := newRun(p, -1, 0).play(ctx, f, report); err != nil {

@@ -1,5 +1,6 @@
 // Package stats measures probabilities and repairs them: scores of classifiers,
-// reliability, calibration on held-out data, conformal sets, and the bootstrap.
+// reliability, calibration on held-out data, conformal sets, and the bootstrap;
+// and it scores posterior means and standard deviations.
 //
 // Probabilities are n × class float32, row-major: prob[i*k+c] is what a
 // classifier gives class c for object i. Labels are the true classes, 0 to k−1.

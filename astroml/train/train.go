@@ -1,6 +1,7 @@
 // Package train is the one training loop: batches in a seeded order, AdamW with
 // a warm-up and half a cosine, clipping, averaged weights, early stopping on
-// held-out rows, checkpoints, and resuming to the bit.
+// held-out rows, checkpoints, and resuming to the bit; and the search of options
+// around it.
 package train
 
 import (
