@@ -122,7 +122,7 @@ def galaxies(table: common.Table, quick: bool) -> None:
     rows = r.choice(np.flatnonzero(test), 100 if quick else 300, replace=False)
     background = r.choice(np.flatnonzero(train), 50, replace=False)
     a = aml.explain.shapley(net, x[rows], x[background], method="exact", names=GALAXY, progress=False)
-    strength = np.abs(a.values).mean(0)
+    strength = np.abs(a.output(0).values).mean(0)
     shapley = [GALAXY[i] for i in np.argsort(-strength)]
 
     def fit(columns, seed):
