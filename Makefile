@@ -87,7 +87,7 @@ peers: build
 bench: peers
 	go test -run '^$$' -bench Table -benchtime 1x ./astroml/internal/kernel
 	go test -run '^$$' -bench Loops ./astroml/internal/kernel
-	for b in benchmarks/engine.py benchmarks/spectra.py; do .venv-peers/bin/python $$b || exit 1; done
+	for b in benchmarks/engine.py benchmarks/spectra.py benchmarks/moment.py; do .venv-peers/bin/python $$b || exit 1; done
 
 clean:
 	rm -rf build dist .venv .venv-peers python/goastroml/_go

@@ -3,6 +3,7 @@ package moment
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/goastroml/goastroml/astroml"
 	"github.com/goastroml/goastroml/astroml/internal/kernel"
@@ -193,17 +194,13 @@ func (s *scaling) lay(y, x []float32, from func(pixel int) int) {
 
 // check returns an error unless x holds rows of the model's shape, and how many.
 func (s *scaling) check(x astroml.Array) (n int, err error) {
-	size := 1
+	size, want := 1, "(n"
 	for _, l := range s.shape {
 		size *= l
+		want += fmt.Sprint(", ", l)
 	}
-	if len(x.Shape) != len(s.shape)+1 || len(x.Data) != x.Shape[0]*size {
-		return 0, fmt.Errorf("moment: %d values of shape %v, the model wants (n, %v): %w", len(x.Data), x.Shape, s.shape, astroml.ErrShape)
-	}
-	for i, l := range s.shape {
-		if x.Shape[i+1] != l {
-			return 0, fmt.Errorf("moment: x of shape %v, the model wants (n, %v): %w", x.Shape, s.shape, astroml.ErrShape)
-		}
+	if len(x.Shape) == 0 || !slices.Equal(x.Shape[1:], s.shape) || x.Shape[0] < 0 || len(x.Data) != x.Shape[0]*size {
+		return 0, fmt.Errorf("moment: %d values of shape %v, the model wants %s): %w", len(x.Data), x.Shape, want, astroml.ErrShape)
 	}
 	return x.Shape[0], nil
 }

@@ -11,7 +11,6 @@ import (
 	"io/fs"
 	"maps"
 	"math"
-	"math/rand/v2"
 	"os"
 	"slices"
 	"sync"
@@ -19,106 +18,7 @@ import (
 	"github.com/goastroml/goastroml/astroml"
 	"github.com/goastroml/goastroml/astroml/internal/atomicfile"
 	"github.com/goastroml/goastroml/astroml/internal/kernel"
-	"github.com/goastroml/goastroml/astroml/internal/rng"
 )
-
-// Space holds the options to search, by name.
-type Space map[string]Range
-
-// Range is what an option may be: a number from Low to High, or one of Choices.
-type Range struct {
-	// Low and High are the smallest and the largest number. Both 0 is no range.
-	Low  float64 `json:"low,omitempty"`
-	High float64 `json:"high,omitempty"`
-	// Log draws the number's logarithm evenly.
-	Log bool `json:"log,omitempty"`
-	// Integer draws whole numbers, Low and High among them. With Log, k has a
-	// probability proportional to log((k+1)/k).
-	Integer bool `json:"integer,omitempty"`
-	// Choices are alike probable. Each is whatever JSON can hold.
-	Choices []any `json:"choices,omitempty"`
-}
-
-// maxWhole is the largest number up to which float64 holds all whole ones.
-const maxWhole = 1 << 53
-
-func (r Range) check() error {
-	if len(r.Choices) > 0 {
-		if r.Low != 0 || r.High != 0 || r.Log || r.Integer {
-			return errors.New("choices and numbers, want one of them")
-		}
-		for i, c := range r.Choices {
-			if _, err := json.Marshal(c); err != nil {
-				return fmt.Errorf("choice %d: %w", i, err)
-			}
-		}
-		return nil
-	}
-	finite := func(v float64) bool { return math.Abs(v) <= math.MaxFloat64 }
-	whole := func(v float64) bool { return v == math.Trunc(v) && math.Abs(v) <= maxWhole }
-	var want string
-	switch {
-	case r.Low == 0 && r.High == 0:
-		return errors.New("neither numbers nor choices")
-	case !(finite(r.Low) && finite(r.High)):
-		want = "finite numbers"
-	case r.Low > r.High:
-		want = "low no larger than high"
-	case r.Log && r.Low <= 0:
-		want = "low above 0 for a logarithm"
-	case r.Integer && !(whole(r.Low) && whole(r.High)):
-		want = "whole numbers"
-	default:
-		return nil
-	}
-	return fmt.Errorf("low %g, high %g, want %s", r.Low, r.High, want)
-}
-
-// draw returns a value, an int if r is of integers, of one random number.
-func (r Range) draw(random *rand.Rand) any {
-	u := random.Float64()
-	if n := len(r.Choices); n > 0 {
-		return r.Choices[min(int(u*float64(n)), n-1)]
-	}
-	high := r.High
-	if r.Integer {
-		high++
-	}
-	x := r.Low*(1-u) + high*u
-	if r.Log {
-		x = math.Exp(math.Log(r.Low)*(1-u) + math.Log(high)*u)
-	}
-	if r.Integer {
-		x = math.Floor(x)
-	}
-	x = min(max(x, r.Low), r.High) // rounding may leave the range
-	if r.Integer {
-		return int(x)
-	}
-	return x
-}
-
-func (s Space) check() error {
-	if len(s) == 0 {
-		return errors.New("train: a space without options")
-	}
-	for _, name := range slices.Sorted(maps.Keys(s)) {
-		if err := s[name].check(); err != nil {
-			return fmt.Errorf("train: range of %q: %w", name, err)
-		}
-	}
-	return nil
-}
-
-// draw returns the options of a trial.
-func (s Space) draw(seed uint64, trial int) map[string]any {
-	random := rng.New(seed, "trial", trial)
-	options := make(map[string]any, len(s))
-	for _, name := range slices.Sorted(maps.Keys(s)) {
-		options[name] = s[name].draw(random)
-	}
-	return options
-}
 
 // SearchConfig holds the options of Search. The zero value is good.
 type SearchConfig struct {
@@ -173,56 +73,6 @@ func (c *SearchConfig) defaults() error {
 	}
 	if c.Method != "random" && c.Method != "halving" {
 		return fmt.Errorf("train: method %q, want random or halving", c.Method)
-	}
-	return nil
-}
-
-// Trial is one draw of options and what has become of it.
-type Trial struct {
-	Number int `json:"number"`
-	// Rung counts the trainings that the trial was good enough for, from 0.
-	Rung int `json:"rung"`
-	// Epochs is the length of the last training.
-	Epochs int `json:"epochs"`
-	// Options are the drawn values by name: float64, int, or a choice as it is
-	// in the Space.
-	Options map[string]any `json:"options"`
-	// Loss is that of the last training, +Inf if it diverged. JSON has null for
-	// it.
-	Loss float64 `json:"loss"`
-	// Error says how the last training diverged.
-	Error string `json:"error,omitempty"`
-}
-
-// plain is a Trial without methods.
-type plain Trial
-
-// MarshalJSON writes an infinite loss as null.
-func (t Trial) MarshalJSON() ([]byte, error) {
-	out := struct {
-		plain
-		Loss *float64 `json:"loss"`
-	}{plain: plain(t)}
-	if !math.IsInf(t.Loss, 1) {
-		out.Loss = &t.Loss
-	}
-	return json.Marshal(out)
-}
-
-// UnmarshalJSON reads what MarshalJSON writes; all numbers among the options
-// become float64.
-func (t *Trial) UnmarshalJSON(text []byte) error {
-	var in struct {
-		plain
-		Loss *float64 `json:"loss"`
-	}
-	if err := json.Unmarshal(text, &in); err != nil {
-		return err
-	}
-	*t = Trial(in.plain)
-	t.Loss = math.Inf(1)
-	if in.Loss != nil {
-		t.Loss = *in.Loss
 	}
 	return nil
 }

@@ -12,7 +12,8 @@ from ._figure import _BLUE, _GREY, _INK, _PALE, _RED, _dress, _new, _title
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from .explain import Attribution, Output
+    from .explain import Attribution
+    from .explain._shapley import Output
 
 _SKY = "#88CCEE"
 _SAND = "#DDAA33"
