@@ -40,7 +40,7 @@ def protocol(table: common.Table, title: str, x, theta, groups, names, quick: bo
     theta = np.asarray(theta, np.float32)
     mean, std = np.empty_like(theta), np.empty_like(theta)
     other = {name: np.empty_like(theta) for name in beat}
-    logs = np.log10(np.maximum(x, x[x > 0].min())) if log else x
+    logs = np.log10(np.maximum(x, np.where(x > 0, x, np.inf).min(0))) if log else x  # as ours, column by column
     flat = logs.reshape(len(x), -1)
     for k in range(FOLDS):
         train, test = fold != k, fold == k

@@ -68,8 +68,10 @@ func (c *Config) defaults(shape []int, parameters int) error {
 	case c.Folds < 1 || c.Layers < 1 || c.Hidden < 1 || c.Epochs < 1 || c.BatchSize < 2 || c.Threads < 1:
 		return fmt.Errorf("moment: folds %d, layers %d, hidden %d, epochs %d, batch_size %d, threads %d, want positive numbers and batches of two or more",
 			c.Folds, c.Layers, c.Hidden, c.Epochs, c.BatchSize, c.Threads)
-	case !(c.LearnRate > 0) || math.IsInf(c.LearnRate, 0) || math.IsNaN(c.WeightDecay):
-		return fmt.Errorf("moment: learn_rate %g and weight_decay %g, want positive numbers", c.LearnRate, c.WeightDecay)
+	case c.Folds > mostFolds || c.Layers > mostLayers:
+		return fmt.Errorf("moment: folds %d, layers %d, want at most %d and %d", c.Folds, c.Layers, mostFolds, mostLayers)
+	case !(c.LearnRate > 0) || math.IsInf(c.LearnRate, 0) || math.IsNaN(c.WeightDecay) || math.IsInf(c.WeightDecay, 0):
+		return fmt.Errorf("moment: learn_rate %g and weight_decay %g, want finite numbers, the former positive", c.LearnRate, c.WeightDecay)
 	case !(c.HeldOut > 0 && c.HeldOut < 1):
 		return fmt.Errorf("moment: held_out %g, want a fraction between 0 and 1", c.HeldOut)
 	case !(c.Dropout < 1):

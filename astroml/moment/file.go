@@ -81,12 +81,12 @@ func decode(f *model.File) (*Network, error) {
 	}
 	p, size := len(r.Low), 1
 	for _, l := range r.Shape {
-		if l < 1 || l > 1<<24/size {
+		if l < 1 || l > mostValues/size {
 			return nil, bad("rows of shape %v", r.Shape)
 		}
 		size *= l
 	}
-	if p == 0 || p > 4096 || len(r.Width) != p || len(r.Variance) != p || len(r.Shape) == 0 || len(r.Shape) > 4 || r.Names != nil && len(r.Names) != p {
+	if p == 0 || p > mostParameters || len(r.Width) != p || len(r.Variance) != p || len(r.Shape) == 0 || len(r.Shape) > 4 || r.Names != nil && len(r.Names) != p {
 		return nil, bad("%d parameters, %d widths, %d lines, %d names, rows of shape %v", p, len(r.Width), len(r.Variance), len(r.Names), r.Shape)
 	}
 	for j := range p {
@@ -99,7 +99,7 @@ func decode(f *model.File) (*Network, error) {
 	if err := r.Config.defaults(append([]int{1}, r.Shape...), p); err != nil {
 		return nil, bad("%v", err)
 	}
-	if r.Config.Folds != len(r.History) || r.Config.Folds > 1000 {
+	if r.Config.Folds != len(r.History) {
 		return nil, bad("%d folds, the history of %d", r.Config.Folds, len(r.History))
 	}
 	if (r.Config.Network == "map" || r.Config.Network == "cube") && fits(r.Shape[1:]) != nil {

@@ -22,13 +22,16 @@ func (n *Network) Gradient(ctx context.Context, x astroml.Array, parameter int) 
 	if parameter < 0 || parameter >= n.p {
 		return nil, fmt.Errorf("moment: parameter %d of %d", parameter, n.p)
 	}
+	if rows == 0 {
+		return nil, ctx.Err()
+	}
 	out := make([]float32, len(x.Data))
 	for _, m := range n.members {
 		if err := n.addGradient(ctx, out, m.first, x, rows, parameter); err != nil {
 			return nil, err
 		}
 	}
-	slope := make([]float32, len(x.Data)/max(1, rows))
+	slope := make([]float32, len(x.Data)/rows)
 	unit := float32(n.scale.width[parameter] / float64(len(n.members)))
 	for i := range rows {
 		g := out[i*len(slope) : (i+1)*len(slope)]

@@ -2,6 +2,7 @@ package moment
 
 import (
 	"math"
+	"sync"
 
 	"github.com/goastroml/goastroml/astroml/internal/rng"
 	"github.com/goastroml/goastroml/astroml/nn"
@@ -9,13 +10,13 @@ import (
 
 // lesson is what one network learns, as package train wants it.
 type lesson struct {
-	net     *Network
-	set     Set
-	stage   stage
-	target  []float32 // (n, k): what is to be estimated
-	k       int
-	answer  *nn.Node
-	scratch []float32
+	net    *Network
+	set    Set
+	stage  stage
+	target []float32 // (n, k): what is to be estimated
+	k      int
+	answer *nn.Node
+	rows   sync.Pool // memory for one
 }
 
 // stage is what a network estimates.
@@ -74,7 +75,11 @@ func (l *lesson) Fill(input func(string) []float32, slot, i, epoch int) {
 		s.scale(x, rowOf(l.set.X, i))
 		return
 	}
-	y := make([]float32, size)
+	y, _ := l.rows.Get().([]float32)
+	if y == nil {
+		y = make([]float32, size)
+	}
+	defer l.rows.Put(y)
 	s.scale(y, rowOf(l.set.X, i))
 	var from func(int) int
 	if len(s.shape) > 2 && epoch >= 0 && l.net.cfg.Augment > 0 {

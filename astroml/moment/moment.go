@@ -13,6 +13,7 @@ package moment
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/goastroml/goastroml/astroml"
 )
@@ -32,9 +33,11 @@ type Set struct {
 	// that each row stands alone.
 	Groups []int
 	// Folds says in which part each row is held out, 0 to Config.Folds-1. Nil
-	// draws the parts. Rows of one group must lie in one part.
+	// draws the parts. Rows of one group must lie in one part. Where Config.Folds
+	// is 0 there are as many parts as these numbers name.
 	Folds []int
-	// Weights says how much each row counts. Nil weighs all alike.
+	// Weights says how much each row counts, in a batch beside the others of it.
+	// Nil weighs all alike.
 	Weights []float64
 }
 
@@ -50,7 +53,8 @@ type Config struct {
 	// of Villaescusa-Navarro et al. (2021); or "gaussian", both by maximum
 	// likelihood. The default is "two_stage".
 	Loss string `json:"loss,omitempty"`
-	// Covariance makes two_stage estimate covariances too.
+	// Covariance makes two_stage estimate covariances too. They are learnt one by
+	// one: a matrix of three or more parameters need not be positive.
 	Covariance bool `json:"covariance,omitempty"`
 	// Moments is the highest central moment that two_stage estimates: 2, 3 or 4.
 	// The default is 2.
@@ -63,7 +67,8 @@ type Config struct {
 	// The default is 5 for tables and profiles, 1 for maps and cubes.
 	Folds int `json:"folds,omitempty"`
 	// HeldOut is the fraction of the groups that is held out where Folds is 1.
-	// The default is 0.2.
+	// The default is 0.2. The second stage of two_stage then learns from those
+	// alone, and holds as large a fraction of them out.
 	HeldOut float64 `json:"held_out,omitempty"`
 	// Inputs is how values are scaled before they are brought to mean 0 and
 	// variance 1: "linear", "log", the decimal logarithm, where what is not
@@ -94,7 +99,8 @@ type Config struct {
 	// LearnRate is the largest step of AdamW. The default is 0.003 for tables and
 	// profiles, 0.002 for maps and cubes.
 	LearnRate float64 `json:"learn_rate,omitempty"`
-	// WeightDecay is the decoupled weight decay of AdamW. The default is 0.05.
+	// WeightDecay is the decoupled weight decay of AdamW. The default is 0.05. If
+	// negative, none.
 	WeightDecay float64 `json:"weight_decay,omitempty"`
 	// Patience stops after this many epochs without a better held-out loss. The
 	// default is 30. If negative, training runs for all Epochs.
@@ -107,6 +113,14 @@ type Config struct {
 	Checkpoint string `json:"checkpoint,omitempty"`
 }
 
+// Limits of what is trained, and read from files.
+const (
+	mostValues     = 1 << 24 // a row
+	mostParameters = 4096
+	mostFolds      = 1000
+	mostLayers     = 100
+)
+
 // rowOf returns the values of row i.
 func rowOf(a astroml.Array, i int) []float32 {
 	n := len(a.Data) / a.Shape[0]
@@ -115,7 +129,7 @@ func rowOf(a astroml.Array, i int) []float32 {
 
 // check returns an error if the set cannot be learnt from.
 func (s *Set) check() error {
-	if len(s.X.Shape) < 2 || len(s.X.Shape) > 5 {
+	if len(s.X.Shape) < 2 || len(s.X.Shape) > 5 || slices.Min(s.X.Shape) < 0 {
 		return fmt.Errorf("moment: x of shape %v, want (n, feature), (n, channel, bin), (n, field, y, x) or (n, field, x, y, z): %w", s.X.Shape, astroml.ErrShape)
 	}
 	n, size := s.X.Shape[0], 1
@@ -135,6 +149,15 @@ func (s *Set) check() error {
 		return fmt.Errorf("moment: %d folds for %d rows: %w", len(s.Folds), n, astroml.ErrShape)
 	case s.Weights != nil && len(s.Weights) != n:
 		return fmt.Errorf("moment: %d weights for %d rows: %w", len(s.Weights), n, astroml.ErrShape)
+	}
+	row := size / max(1, n)
+	if row > mostValues || s.Theta.Shape[1] > mostParameters {
+		return fmt.Errorf("moment: %d values a row and %d parameters, want at most %d and %d: %w", row, s.Theta.Shape[1], mostValues, mostParameters, astroml.ErrShape)
+	}
+	for i, v := range s.X.Data {
+		if v-v != 0 {
+			return fmt.Errorf("moment: value %d of row %d of x is %g, want a finite number", i%row, i/row, v)
+		}
 	}
 	for i, w := range s.Weights {
 		if !(w >= 0) || math.IsInf(w, 0) {

@@ -57,6 +57,9 @@ func TestLinearGaussian(t *testing.T) {
 		covariance += float64(m.Covariance[4*i+1]) / 500
 		skewness += float64(m.Skewness[2*i]) / 500
 		kurtosis += float64(m.Kurtosis[2*i]) / 500
+		if math.Abs(float64(m.Covariance[4*i+1])) > 1.00001*float64(m.Std[2*i])*float64(m.Std[2*i+1]) {
+			t.Fatalf("row %d: a correlation beyond 1: %v beside σ %v", i, m.Covariance[4*i:4*i+4], m.Std[2*i:2*i+2])
+		}
 		if m.Covariance[4*i+1] != m.Covariance[4*i+2] || math.Abs(float64(m.Covariance[4*i])-math.Pow(float64(m.Std[2*i]), 2)) > 1e-5 {
 			t.Fatalf("row %d: covariance %v beside σ %v", i, m.Covariance[4*i:4*i+4], m.Std[2*i:2*i+2])
 		}
@@ -218,6 +221,51 @@ func TestWeightlessRowsDoNotCount(t *testing.T) {
 	}
 }
 
+// TestWeightsAreRelative scales all weights, as far as single precision cannot.
+func TestWeightsAreRelative(t *testing.T) {
+	set := pair(100)
+	set.Folds = make([]int, 100)
+	for i := range set.Folds {
+		set.Folds[i] = i % 3 // three parts, with Folds left to be found
+	}
+	cfg := quick
+	cfg.Epochs, cfg.Folds = 2, 0
+	var want []float32
+	for _, w := range []float64{1, 0x1p-200, 0x1p200} {
+		set.Weights = make([]float64, 100)
+		for i := range set.Weights {
+			set.Weights[i] = w * float64(1+i%2)
+		}
+		n, err := Train(context.Background(), set, cfg, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n.Config().Folds != 3 {
+			t.Fatalf("%d folds of three parts", n.Config().Folds)
+		}
+		_, s, _ := n.Predict(context.Background(), set.X)
+		if want == nil {
+			want = s
+		}
+		if !slices.Equal(s, want) {
+			t.Errorf("weights of %g give other bits than weights of 1", w)
+		}
+	}
+}
+
+// TestOtherBoundsAreAnotherRun goes on with a run of other bounds: refused.
+func TestOtherBoundsAreAnotherRun(t *testing.T) {
+	cfg := quick
+	cfg.Epochs, cfg.Checkpoint = 1, filepath.Join(t.TempDir(), "run")
+	if _, err := Train(context.Background(), pair(60), cfg, nil); err != nil {
+		t.Fatal(err)
+	}
+	cfg.Bounds = [][2]float64{{-9, 9}, {-9, 9}}
+	if _, err := Train(context.Background(), pair(60), cfg, nil); err == nil {
+		t.Error("a run with other bounds goes on from it")
+	}
+}
+
 // TestImages trains a small network on maps and cubes of two fields whose mean
 // square is the parameter, and compares its gradient with differences.
 func TestImages(t *testing.T) {
@@ -333,6 +381,21 @@ func TestRefuses(t *testing.T) {
 		{"groups", "too few", func(s *Set, _ *Config) { s.Groups = make([]int, 39) }, true},
 		{"axes", "six of them", func(s *Set, _ *Config) { s.X.Shape = []int{40, 3, 1, 1, 1, 1} }, true},
 		{"weights", "negative", func(s *Set, _ *Config) { s.Weights = make([]float64, 40); s.Weights[3] = -1 }, false},
+		{"a late NaN", "the last row, held out or not", func(s *Set, _ *Config) { s.X.Data[len(s.X.Data)-1] = float32(math.NaN()) }, false},
+		{"a part without weight", "nothing is learnt from it", func(s *Set, _ *Config) {
+			s.Folds, s.Weights = make([]int, 40), make([]float64, 40)
+			for i := range 40 {
+				s.Folds[i], s.Weights[i] = i%2, float64(i%2)
+			}
+		}, false},
+		{"two stages of few groups", "one is held out, and cannot be divided", func(s *Set, c *Config) {
+			c.Folds, s.Groups = 1, make([]int, 40)
+			for i := range 40 {
+				s.Groups[i] = i / 8
+			}
+		}, false},
+		{"parts of one fold", "there is one", func(s *Set, c *Config) { c.Folds, s.Folds = 1, make([]int, 40) }, false},
+		{"weight decay", "not a number", func(_ *Set, c *Config) { c.WeightDecay = math.Inf(1) }, false},
 		{"loss", "a name not known", func(_ *Set, c *Config) { c.Loss = "mse" }, false},
 		{"network", "maps for a table", func(_ *Set, c *Config) { c.Network = "map" }, false},
 		{"moments", "camels has two", func(_ *Set, c *Config) { c.Loss, c.Moments = "camels", 3 }, false},
@@ -352,6 +415,9 @@ func TestRefuses(t *testing.T) {
 	}
 	if _, _, err := n.Predict(ctx, astroml.Array{Shape: []int{2, 4}, Data: make([]float32, 8)}); !errors.Is(err, astroml.ErrShape) {
 		t.Errorf("four features for three: %v", err)
+	}
+	if g, err := n.Gradient(ctx, astroml.Array{Shape: []int{0, 3}}, 0); err != nil || len(g) != 0 {
+		t.Errorf("the gradient of no rows: %v, %v", g, err)
 	}
 	if _, err := n.Gradient(ctx, s.X, 2); err == nil {
 		t.Error("the gradient of a third parameter of two")

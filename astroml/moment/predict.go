@@ -128,9 +128,9 @@ func (n *Network) batch(rows int) int {
 	for _, l := range n.scale.shape {
 		size *= l
 	}
-	most := max(1, min(512, 1<<20/size))
-	if rows >= most {
-		return most
+	whole := max(1, min(512, 1<<20/size))
+	if rows >= whole {
+		return whole
 	}
 	if rows >= 16 {
 		return 16
@@ -144,18 +144,24 @@ type key struct {
 	rows   int
 }
 
+// idle is how much memory, in floats, plans may keep that are not in use.
+const idle = 64 << 20
+
 type plans struct {
 	mu   sync.Mutex
 	free map[key][]*nn.Plan
+	kept int // floats
 }
 
 func (n *Network) sit(k key, s stage) (*nn.Plan, error) {
 	n.plans.mu.Lock()
-	defer n.plans.mu.Unlock()
 	if f := n.plans.free[k]; len(f) > 0 {
+		defer n.plans.mu.Unlock()
 		n.plans.free[k] = f[:len(f)-1]
+		n.plans.kept -= f[len(f)-1].Size()
 		return f[len(f)-1], nil
 	}
+	n.plans.mu.Unlock()
 	g := nn.NewGraph(k.params, false)
 	y := n.draw(g, s, k.rows)
 	if g.Err() != nil {
@@ -167,6 +173,10 @@ func (n *Network) sit(k key, s stage) (*nn.Plan, error) {
 func (n *Network) rise(k key, p *nn.Plan) {
 	n.plans.mu.Lock()
 	defer n.plans.mu.Unlock()
+	if n.plans.kept+p.Size() > idle {
+		return
+	}
+	n.plans.kept += p.Size()
 	if n.plans.free == nil {
 		n.plans.free = map[key][]*nn.Plan{}
 	}
@@ -265,7 +275,8 @@ func (n *Network) one(ctx context.Context, m member, x astroml.Array, rows []int
 type Moments struct {
 	Mean, Std []float32 // n × p
 	// Covariance holds n × p × p values, Skewness and Kurtosis (3 for a normal
-	// distribution) n × p: nil if the network was not trained for them.
+	// distribution) n × p, by the variance before it is calibrated: nil if the
+	// network was not trained for them.
 	Covariance, Skewness, Kurtosis []float32
 }
 
@@ -365,8 +376,12 @@ func (n *Network) moments(mean, moments []float32) *Moments {
 		c := out.Covariance[i*p*p : (i+1)*p*p]
 		for a, q := range products {
 			if len(q) == 2 {
-				// The correlation stays as it is.
-				v := float64(m[a]) * float64(out.Std[i*p+q[0]]) * float64(out.Std[i*p+q[1]]) / math.Sqrt(float64(m[q[0]])*float64(m[q[1]]))
+				// The correlation stays as it is, if it is one.
+				rho := float64(m[a]) / math.Sqrt(float64(m[q[0]])*float64(m[q[1]]))
+				if q[0] == q[1] || rho > 1 {
+					rho = 1
+				}
+				v := max(rho, -1) * float64(out.Std[i*p+q[0]]) * float64(out.Std[i*p+q[1]])
 				c[q[0]*p+q[1]], c[q[1]*p+q[0]] = float32(v), float32(v)
 			}
 		}

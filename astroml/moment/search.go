@@ -9,6 +9,7 @@ import (
 	"math"
 	"runtime"
 	"slices"
+	"strings"
 
 	"github.com/goastroml/goastroml/astroml/model"
 	"github.com/goastroml/goastroml/astroml/train"
@@ -45,7 +46,7 @@ func Search(ctx context.Context, set Set, cfg Config, space train.Space, sc trai
 	cfg.Folds, cfg.Patience = 1, -1
 	cfg.Threads, cfg.Checkpoint = max(1, cfg.Threads/max(1, sc.Threads)), ""
 	for _, name := range slices.Sorted(maps.Keys(space)) {
-		if slices.Contains(fixed, name) {
+		if slices.Contains(fixed, strings.ToLower(name)) { // as JSON takes names
 			return nil, fmt.Errorf("moment: option %q cannot be searched", name)
 		}
 		if _, err := cfg.with(map[string]any{name: nil}); err != nil {
@@ -99,8 +100,10 @@ func (c Config) identity() string {
 // digest says what the set holds.
 func (s *Set) digest() string {
 	h := new(model.Hash)
+	h.Ints(s.X.Shape)
 	h.Float32s(s.X.Data)
 	h.Float32s(s.Theta.Data)
+	h.Ints([]int{len(s.Groups), len(s.Folds), len(s.Weights)})
 	h.Ints(s.Groups)
 	h.Ints(s.Folds)
 	h.Float64s(s.Weights)

@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/goastroml/goastroml/astroml"
 	"github.com/goastroml/goastroml/astroml/internal/rng"
 )
 
@@ -34,7 +35,7 @@ func (s *Set) folds(cfg Config) ([]fold, error) {
 		}
 		f := s.Folds[i]
 		if f < 0 || f >= cfg.Folds || cfg.Folds == 1 {
-			return nil, fmt.Errorf("moment: row %d is in fold %d of %d", i, f, cfg.Folds)
+			return nil, fmt.Errorf("moment: row %d is in fold %d, with %d for folds (want the number of parts, 2 or more, and parts from 0 on)", i, f, cfg.Folds)
 		}
 		if seen && at != f {
 			return nil, fmt.Errorf("moment: group %d is in folds %d and %d: what is held out would be known (put each group in one fold)", g, at, f)
@@ -68,7 +69,56 @@ func (s *Set) folds(cfg Config) ([]fold, error) {
 		}
 	}
 	if k := slices.IndexFunc(out, func(f fold) bool { return len(f.held) == 0 || len(f.rows) < 2 }); k >= 0 {
-		return nil, fmt.Errorf("moment: fold %d holds out %d rows and leaves %d", k, len(out[k].held), len(out[k].rows))
+		return nil, fmt.Errorf("moment: fold %d holds out %d rows and leaves %d (want fewer folds)", k, len(out[k].held), len(out[k].rows))
+	}
+	for k, f := range out {
+		for _, rows := range [][]int{f.rows, f.held} {
+			if !slices.ContainsFunc(rows, func(i int) bool { return s.weight(i) > 0 }) {
+				return nil, fmt.Errorf("moment: of fold %d all rows that are held out, or all others, have weight 0", k)
+			}
+		}
 	}
 	return out, nil
+}
+
+// again divides the rows that a single network holds out once more, for the
+// second stage: of rows that it has learnt the residuals are too small.
+func (s *Set) again(cfg Config, rows []int) (fold, error) {
+	sub := Set{X: astroml.Array{Shape: []int{len(rows)}}}
+	for _, i := range rows {
+		g := i
+		if s.Groups != nil {
+			g = s.Groups[i]
+		}
+		sub.Groups = append(sub.Groups, g)
+		sub.Weights = append(sub.Weights, s.weight(i))
+	}
+	f, err := sub.folds(cfg)
+	if err != nil {
+		return fold{}, fmt.Errorf("moment: two_stage with one fold divides its %d held-out rows once more: %w (raise held_out or folds, or take another loss)", len(rows), err)
+	}
+	for _, list := range [][]int{f[0].rows, f[0].held} {
+		for i, r := range list {
+			list[i] = rows[r]
+		}
+	}
+	return f[0], nil
+}
+
+// relative returns the weights divided by their mean, for single precision to
+// hold them.
+func (s *Set) relative() []float64 {
+	if s.Weights == nil {
+		return nil
+	}
+	most := slices.Max(s.Weights)
+	var sum float64
+	for _, w := range s.Weights {
+		sum += w / most
+	}
+	out := make([]float64, len(s.Weights))
+	for i, w := range s.Weights {
+		out[i] = w / most / sum * float64(len(out))
+	}
+	return out
 }

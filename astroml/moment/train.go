@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 	"sync"
 
 	"github.com/goastroml/goastroml/astroml"
@@ -22,6 +23,9 @@ func Train(ctx context.Context, set Set, cfg Config, progress func(astroml.Progr
 	if err := set.check(); err != nil {
 		return nil, err
 	}
+	if set.Folds != nil && cfg.Folds == 0 {
+		cfg.Folds = slices.Max(set.Folds) + 1
+	}
 	if err := cfg.defaults(set.X.Shape, set.Theta.Shape[1]); err != nil {
 		return nil, err
 	}
@@ -34,19 +38,22 @@ func Train(ctx context.Context, set Set, cfg Config, progress func(astroml.Progr
 	if err != nil {
 		return nil, err
 	}
+	t := &training{set: set, folds: folds, report: progress}
+	if cfg.Folds == 1 && cfg.Loss == "two_stage" {
+		if t.second, err = set.again(cfg, folds[0].held); err != nil {
+			return nil, err
+		}
+	}
 	n := &Network{cfg: cfg, p: set.Theta.Shape[1], names: append([]string(nil), set.Names...)}
 	if n.scale, err = newScaling(set, cfg); err != nil {
 		return nil, err
 	}
-	h := new(model.Hash)
-	h.Float32s(set.X.Data)
-	h.Float32s(set.Theta.Data)
-	h.Ints(set.Groups)
-	h.Ints(set.Folds)
-	h.Float64s(set.Weights)
-	n.digest = h.String()
-	t := &training{n: n, set: set, folds: folds, report: progress}
-	return n, t.run(ctx)
+	n.digest = set.digest()
+	t.n = n
+	t.set.Weights = set.relative()
+	err = t.run(ctx)
+	n.plans.free, n.plans.kept = nil, 0 // those of training may be large
+	return n, err
 }
 
 // training is a run of Train.
@@ -54,6 +61,7 @@ type training struct {
 	n      *Network
 	set    Set
 	folds  []fold
+	second fold // of the second stage, where one network of the first holds rows out
 	report func(astroml.Progress)
 
 	mu   sync.Mutex
@@ -95,38 +103,12 @@ func (t *training) run(ctx context.Context) error {
 		target[i] /= n.unit[i%len(moments)]
 	}
 	if len(t.folds) == 1 {
-		if t.folds[0], err = t.again(t.folds[0].held); err != nil {
-			return err
-		}
+		t.folds[0] = t.second
 	}
 	if err := t.stage(ctx, second, target, len(moments)); err != nil {
 		return err
 	}
 	return t.calibrate(ctx, theta)
-}
-
-// again divides rows that the one network of the first stage had held out.
-func (t *training) again(rows []int) (fold, error) {
-	sub := Set{X: astroml.Array{Shape: []int{len(rows)}}}
-	for _, i := range rows {
-		g := i
-		if t.set.Groups != nil {
-			g = t.set.Groups[i]
-		}
-		sub.Groups = append(sub.Groups, g)
-	}
-	cfg := t.n.cfg
-	cfg.Folds = 1
-	f, err := sub.folds(cfg)
-	if err != nil {
-		return fold{}, err
-	}
-	for _, list := range [][]int{f[0].rows, f[0].held} {
-		for i, r := range list {
-			list[i] = rows[r]
-		}
-	}
-	return f[0], nil
 }
 
 // units returns the root mean square of each column over held-out rows.
@@ -191,10 +173,15 @@ func (t *training) fold(ctx context.Context, s stage, i int, target []float32, k
 	seed := rng.New(n.cfg.Seed, name, i).Uint64()
 	params := nn.NewParams(seed)
 	n.start(params, s, target, k, f.rows, t.set)
+	h := new(model.Hash)
+	h.Ints(f.rows)
+	h.Ints(f.held)
+	h.Float32s(target) // of which bounds and the first stage are part
+	learnt := h.String()
 	run := train.Config{
 		Stage: name, Seed: seed, Epochs: n.cfg.Epochs, BatchSize: n.cfg.BatchSize, LearnRate: n.cfg.LearnRate,
-		WeightDecay: n.cfg.WeightDecay, Patience: n.cfg.Patience, Workers: workers,
-		Digest:   fmt.Sprintf("%s %s %s inputs=%s layers=%d hidden=%d dropout=%g augment=%d fold=%d", n.digest, n.cfg.Network, n.cfg.Loss, n.cfg.Inputs, n.cfg.Layers, n.cfg.Hidden, n.cfg.Dropout, n.cfg.Augment, i),
+		WeightDecay: max(0, n.cfg.WeightDecay), Patience: n.cfg.Patience, Workers: workers,
+		Digest:   fmt.Sprintf("%s %s %s inputs=%s layers=%d hidden=%d dropout=%g augment=%d %s fold=%d", n.digest, n.cfg.Network, n.cfg.Loss, n.cfg.Inputs, n.cfg.Layers, n.cfg.Hidden, n.cfg.Dropout, n.cfg.Augment, learnt, i),
 		Progress: func(p astroml.Progress) { t.progress(i, p) },
 	}
 	if n.cfg.Checkpoint != "" {
@@ -245,7 +232,7 @@ func (n *Network) start(params *nn.Params, s stage, target []float32, k int, row
 	params.Set("out.bias", astroml.Array{Shape: []int{len(bias)}, Data: bias})
 }
 
-// beforeSoftplus returns what Softplus makes x of: see draw.
+// beforeSoftplus returns what Softplus makes x of, for x of at least 1e-3.
 func beforeSoftplus(x float64) float64 { return math.Log(math.Expm1(max(x, 1e-3))) }
 
 // progress adds up the folds.
@@ -320,12 +307,16 @@ func (t *training) calibrate(ctx context.Context, theta []float32) error {
 	}
 	for j := range n.variance {
 		l := fitLine(square[j], variance[j], weights)
-		var error, total float64
+		var sum, total float64
 		for i, w := range weights {
-			error += w * square[j][i]
+			sum += w * square[j][i]
 			total += w
 		}
-		keep := max(0.5, 1-gain[j]*total/error)
+		// No more than half: a scatter as large as the error is one of chance.
+		keep := 1.0
+		if sum > 0 {
+			keep = max(0.5, 1-gain[j]*total/sum)
+		}
 		n.variance[j] = line{l.Base * keep, l.Slope * keep}
 	}
 	return nil
@@ -336,28 +327,38 @@ func (t *training) calibrate(ctx context.Context, theta []float32) error {
 // show: by their scatter, V (1 - 1/K) for K members of variance V about it.
 // Rows that most members have learnt show a little less of it than others would.
 func (t *training) gain(ctx context.Context) ([]float64, error) {
-	n, k := t.n, float64(len(t.n.members))
+	n, s, k := t.n, t.n.firstStage(), float64(len(t.n.members))
 	gain := make([]float64, n.p)
 	if k < 2 {
 		return gain, nil
 	}
-	rows := make([]int, min(most, t.set.X.Shape[0]))
-	for i := range rows {
-		rows[i] = i
+	var rows []int
+	for _, i := range rng.New(n.cfg.Seed, "gain").Perm(t.set.X.Shape[0]) {
+		if len(rows) < most && t.set.weight(i) > 0 {
+			rows = append(rows, i)
+		}
 	}
+	columns := n.outputs(s)
 	sum, squares := make([]float64, len(rows)*n.p), make([]float64, len(rows)*n.p)
 	for _, m := range n.members {
-		mean, _, err := n.one(ctx, m, t.set.X, rows)
+		y, err := n.forward(ctx, m.first, s, t.set.X, rows)
 		if err != nil {
 			return nil, err
 		}
-		for i, v := range mean {
-			sum[i] += float64(v)
-			squares[i] += float64(v) * float64(v)
+		for i := range sum {
+			v := float64(y[i/n.p*columns+i%n.p])
+			sum[i] += v
+			squares[i] += v * v
 		}
 	}
+	var total float64
 	for i := range sum {
-		gain[i%n.p] += (squares[i] - sum[i]*sum[i]/k) / k / float64(len(rows))
+		w := t.set.weight(rows[i/n.p])
+		gain[i%n.p] += w * (squares[i] - sum[i]*sum[i]/k) / k
+		total += w / float64(n.p)
+	}
+	for j := range gain {
+		gain[j] /= total
 	}
 	return gain, nil
 }

@@ -18,6 +18,7 @@ type Plan struct {
 	buffers map[*Node][]float32
 	outputs []*Node
 	random  rng.Stream
+	size    int // of the arena
 }
 
 // step is one operation, bound to its memory.
@@ -46,6 +47,7 @@ func Compile(g *Graph, workers *kernel.Workers, outputs ...*Node) (*Plan, error)
 		return nil, err
 	}
 	arena := make([]float32, l.size)
+	p.size = l.size
 	for n, b := range l.blocks {
 		p.buffers[n] = arena[b.offset : b.offset+b.size : b.offset+b.size]
 	}
@@ -94,6 +96,10 @@ func (p *Plan) Run() {
 // Input returns the memory of the named input, to be filled before Run, or nil
 // if the outputs do not depend on it.
 func (p *Plan) Input(name string) []float32 { return p.buffers[p.graph.inputs[name]] }
+
+// Size returns the number of floats that the plan's arrays take, without
+// parameters.
+func (p *Plan) Size() int { return p.size }
 
 // Outputs returns the number of outputs.
 func (p *Plan) Outputs() int { return len(p.outputs) }

@@ -102,8 +102,8 @@ func (c *Config) defaults() {
 
 // Epoch is one line of a run's history.
 type Epoch struct {
-	Loss  float64 `json:"loss"`  // mean training loss
-	Valid float64 `json:"valid"` // held-out loss of the averaged weights, NaN-free: equal to Loss where nothing is held out
+	Loss  float64 `json:"loss"`  // training loss: mean of the steps, or what a Judge says of all rows
+	Valid float64 `json:"valid"` // held-out loss of the averaged weights; equal to Loss where nothing is held out
 }
 
 // Run trains the arrays that p's loss uses, on rows train, and chooses the
@@ -280,6 +280,9 @@ func (r *run) epoch(ctx context.Context) error {
 		if e.Valid, err = r.validate(ctx); err != nil {
 			return err
 		}
+	}
+	if v := e.Loss + e.Valid; math.IsNaN(v) || math.IsInf(v, 0) {
+		return fmt.Errorf("train: the loss is %g in epoch %d, held out %g (are the held-out rows finite?): %w", e.Loss, r.Epoch, e.Valid, astroml.ErrDiverged)
 	}
 	r.History = append(r.History, e)
 	r.Epoch++
