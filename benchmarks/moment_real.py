@@ -116,11 +116,11 @@ def galaxies(table: common.Table, quick: bool) -> None:
 
     fold = parts(chunk)
     train, test = fold != 0, fold == 0
-    few = {"epochs": 20} if quick else {"epochs": 60}
+    few = {"epochs": 20} if quick else {"epochs": 40}
     net = aml.moment.Network(seed=1, inputs="log", **few).fit(x[train], y[train], groups=chunk[train], progress=False)
     r = np.random.default_rng(1)
-    rows = r.choice(np.flatnonzero(test), 100 if quick else 300, replace=False)
-    background = r.choice(np.flatnonzero(train), 50, replace=False)
+    rows = r.choice(np.flatnonzero(test), 100 if quick else 200, replace=False)
+    background = r.choice(np.flatnonzero(train), 30, replace=False)
     a = aml.explain.shapley(net, x[rows], x[background], method="exact", names=GALAXY, progress=False)
     strength = np.abs(a.output(0).values).mean(0)
     shapley = [GALAXY[i] for i in np.argsort(-strength)]

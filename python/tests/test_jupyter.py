@@ -20,7 +20,7 @@ def test_kernel():
     try:
 
         def run(code, interrupt=False):
-            request = kc.execute(code)
+            request = kc.execute(code, stop_on_error=False)  # else what comes soon after an error is not run
             if interrupt:
                 time.sleep(1)
                 km.interrupt_kernel()
