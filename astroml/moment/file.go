@@ -106,10 +106,8 @@ func decode(f *model.File) (*Network, error) {
 		return nil, bad("rows of shape %v", r.Shape)
 	}
 	n := &Network{cfg: r.Config, p: p, names: r.Names, variance: r.Variance, digest: f.Meta["data"],
-		scale: &scaling{inputs: r.Config.Inputs, shape: r.Shape, every: 1, lo: r.Low, width: r.Width}}
-	if len(r.Shape) > 2 {
-		n.scale.every = size / r.Shape[0]
-	}
+		scale: newColumns(r.Shape)}
+	n.scale.inputs, n.scale.lo, n.scale.width = r.Config.Inputs, r.Low, r.Width
 	columns := size / n.scale.every
 	unit := len(n.cfg.products(p))
 	for _, a := range []struct {

@@ -156,7 +156,7 @@ func (s *Set) check() error {
 	}
 	for i, v := range s.X.Data {
 		if v-v != 0 {
-			return fmt.Errorf("moment: value %d of row %d of x is %g, want a finite number", i%row, i/row, v)
+			return fmt.Errorf("moment: %s of row %d is %g, want a finite number", newColumns(s.X.Shape[1:]).column(i%row), i/row, v)
 		}
 	}
 	for i, w := range s.Weights {

@@ -28,12 +28,8 @@ const most = 20000
 
 // newScaling takes the scales of a set.
 func newScaling(set Set, cfg Config) (*scaling, error) {
-	s := &scaling{inputs: cfg.Inputs, shape: append([]int(nil), set.X.Shape[1:]...), every: 1}
-	if len(s.shape) > 2 {
-		for _, l := range s.shape[1:] {
-			s.every *= l
-		}
-	}
+	s := newColumns(set.X.Shape[1:])
+	s.inputs = cfg.Inputs
 	n, size := set.X.Shape[0], len(set.X.Data)/set.X.Shape[0]
 	columns := size / s.every
 	rows := rng.New(cfg.Seed, "scale").Perm(n)
@@ -57,7 +53,7 @@ func newScaling(set Set, cfg Config) (*scaling, error) {
 		}
 		for c, v := range s.floor {
 			if v == math.MaxFloat32 {
-				return nil, fmt.Errorf("moment: %s has no positive value, and no logarithm (want other inputs than log)", s.column(c))
+				return nil, fmt.Errorf("moment: %s has no positive value, and no logarithm (want other inputs than log)", s.column(c*s.every))
 			}
 		}
 	}
@@ -69,7 +65,7 @@ func newScaling(set Set, cfg Config) (*scaling, error) {
 			s.transform(y, x)
 			for i, v := range y {
 				if math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) {
-					return fmt.Errorf("moment: %s of row %d is %g", s.column(i/s.every), r, x[i])
+					return fmt.Errorf("moment: %s of row %d is %g", s.column(i), r, x[i])
 				}
 				f(i/s.every, float64(v))
 			}
@@ -84,7 +80,7 @@ func newScaling(set Set, cfg Config) (*scaling, error) {
 	for c := range columns {
 		mean, std := sum[c]/count, math.Sqrt(squares[c]/count)
 		if !(std > 1e-6*math.Abs(mean)) {
-			return nil, fmt.Errorf("moment: %s is %g in all rows (leave it out)", s.column(c), mean)
+			return nil, fmt.Errorf("moment: %s is %g in all rows (leave it out)", s.column(c*s.every), mean)
 		}
 		s.mean, s.istd = append(s.mean, float32(mean)), append(s.istd, float32(1/std))
 	}
@@ -102,8 +98,21 @@ func newScaling(set Set, cfg Config) (*scaling, error) {
 	return s, nil
 }
 
-// column says which values share a mean.
-func (s *scaling) column(c int) string {
+// newColumns returns a scaling that knows no more than a row's shape, and which
+// of its values share a mean.
+func newColumns(shape []int) *scaling {
+	s := &scaling{shape: slices.Clone(shape), every: 1}
+	if len(shape) > 2 {
+		for _, l := range shape[1:] {
+			s.every *= l
+		}
+	}
+	return s
+}
+
+// column says where value i of a row is.
+func (s *scaling) column(i int) string {
+	c := i / s.every
 	switch len(s.shape) {
 	case 1:
 		return fmt.Sprintf("feature %d", c)
