@@ -145,17 +145,12 @@ func (n *Network) params(f *model.File, prefix string, s stage) (*nn.Params, err
 			params.Set(rest, a)
 		}
 	}
-	given := len(params.List)
-	if given == 0 {
-		return nil, fmt.Errorf("no arrays %q", prefix+"…")
-	}
+	params.Sealed = true
 	g := nn.NewGraph(params, false)
 	n.draw(g, s, 1)
+	params.Sealed = false
 	if g.Err() != nil {
-		return nil, g.Err()
-	}
-	for _, p := range params.List[given:] {
-		return nil, fmt.Errorf("array %q is missing", prefix+p.Name)
+		return nil, fmt.Errorf("%s: %w", prefix, g.Err())
 	}
 	return params, nil
 }

@@ -45,8 +45,11 @@ type Param struct {
 
 // Params are the arrays of a network, in the order they were first named.
 type Params struct {
-	Seed   uint64
-	List   []*Param
+	Seed uint64
+	List []*Param
+	// Sealed parameters are all that there are, such as those of a file: a graph
+	// that names another array fails, before anything is allocated for it.
+	Sealed bool
 	byName map[string]*Param
 }
 
@@ -223,6 +226,9 @@ func (g *Graph) param(name string, init Init, shape []int) (*Node, *Param) {
 		return nil, nil
 	}
 	p := g.Params.byName[name]
+	if p == nil && g.Params.Sealed {
+		return g.fail("array %q is missing", name), nil
+	}
 	if p == nil {
 		p = &Param{Name: name, Array: astroml.Array{Shape: shape, Data: make([]float32, volume(shape))}, Decay: len(shape) > 2}
 		init(p.Data, rng.New(g.Params.Seed, "init "+name).NormFloat64)

@@ -126,14 +126,12 @@ func decode(f *model.File) (*Classifier, error) {
 			c.params.Set(n, a)
 		}
 	}
-	given := len(c.params.List)
+	c.params.Sealed = true
 	g := nn.NewGraph(c.params, false)
 	c.draw(g, 1)
+	c.params.Sealed = false
 	if g.Err() != nil {
 		return nil, bad("%v", g.Err())
-	}
-	for _, p := range c.params.List[given:] {
-		return nil, bad("array %q is missing", "network."+p.Name)
 	}
 	err := c.each(func(name string, shape []int, data *[]float32) error {
 		a, err := f.Array(name, shape...)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import inspect
 import json
 import os
@@ -11,6 +10,7 @@ from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
 import numpy as np
 
 from .._errors import ShapeError
+from .._estimator import Estimator
 from .._native import call, go, run
 from .._progress import Choice, Reporter
 from ..stats import r2_score
@@ -27,7 +27,7 @@ class Moments(NamedTuple):
     kurtosis: Optional[np.ndarray] = None  #: as mean; 3 for a normal distribution
 
 
-class Network:
+class Network(Estimator):
     """Estimates the mean and the standard deviation of the posterior of each parameter.
 
     It learns from simulations, parameters drawn from a prior and what was simulated with them,
@@ -270,19 +270,6 @@ class Network:
 
     # ---- scikit-learn's manners
 
-    def get_params(self, deep: bool = True) -> Dict[str, Any]:
-        """The options by name."""
-        return {k: getattr(self, k) for k in inspect.signature(type(self)).parameters}
-
-    def set_params(self, **params: Any) -> Network:
-        """Sets options for the next ``fit``."""
-        known = self.get_params()
-        for k, v in params.items():
-            if k not in known:
-                raise ValueError(f"no option {k!r}, want one of {sorted(known)}")
-            setattr(self, k, v)
-        return self
-
     def _adopt(self, model: Any, single: bool, columns: Optional[List[str]]) -> None:
         info = json.loads(call(model.Info))
         self._go, self._info, self._single = model, info, single
@@ -294,9 +281,6 @@ class Network:
         if columns is not None:
             self.feature_names_in_ = np.array(columns, object)
 
-    def _model(self) -> Any:
-        return self._go
-
     def __getattr__(self, name: str) -> Any:
         if name in ("_go", "_info", "_single", "names_", "history_", "n_parameters_", "multiply_adds_"):
             raise AttributeError(f"this Network has no {name} before fit or load")
@@ -304,29 +288,16 @@ class Network:
             raise AttributeError("this Network has no feature_names_in_: x was no DataFrame and no Table")
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
-    def __getstate__(self) -> Dict[str, Any]:
-        if "_go" in self.__dict__:
-            raise TypeError("a trained Network is not pickled: save() it to a file and load() it there")
-        return self.__dict__
-
-    def __repr__(self) -> str:
-        defaults = inspect.signature(type(self)).parameters
-        given = [f"{k}={v!r}" for k, v in self.get_params().items() if v is not defaults[k].default and repr(v) != repr(defaults[k].default)]
-        return f"Network({', '.join(given)})"
-
-    def _repr_html_(self) -> str:
-        rows = {"options": repr(self)}
-        if "_go" in self.__dict__:
-            config = self._info["config"]
-            rows["network"] = f"{config['network']}, loss {config['loss']}, folds {config['folds']}"
-            rows["parameters"] = ", ".join(self.names_)
-            rows["a row of x"] = " × ".join(map(str, self._info["shape"]))
-            rows["size"] = f"{self.n_parameters_:,} weights a fold, {self.multiply_adds_:,} multiply-adds a row"
-            if self.history_:
-                epochs = ", ".join(str(len(h)) for h in self.history_)
-                best = ", ".join(f"{min(e['valid'] for e in h):.4f}" for h in self.history_ if h)
-                rows["training"] = f"{epochs} epochs, best held-out loss {best}"
-        else:
-            rows["state"] = "not fitted"
-        body = "".join(f"<tr><th>{k}</th><td style='text-align:left'>{html.escape(v)}</td></tr>" for k, v in rows.items())
-        return f"<table><caption>goastroml.moment.Network</caption>{body}</table>"
+    def _about(self) -> Dict[str, str]:
+        config = self._info["config"]
+        about = {
+            "network": f"{config['network']}, loss {config['loss']}, folds {config['folds']}",
+            "parameters": ", ".join(self.names_),
+            "a row of x": " × ".join(map(str, self._info["shape"])),
+            "size": f"{self.n_parameters_:,} weights a fold, {self.multiply_adds_:,} multiply-adds a row",
+        }
+        if self.history_:
+            epochs = ", ".join(str(len(h)) for h in self.history_)
+            best = ", ".join(f"{min(e['valid'] for e in h):.4f}" for h in self.history_ if h)
+            about["training"] = f"{epochs} epochs, best held-out loss {best}"
+        return about

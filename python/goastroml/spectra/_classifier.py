@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import inspect
 import json
 import os
@@ -12,6 +11,7 @@ import numpy as np
 
 from .._arrays import Spectra, matrix
 from .._errors import ShapeError
+from .._estimator import Estimator
 from .._native import call, go, run
 from .._progress import Choice, Reporter
 from .._table import table
@@ -28,7 +28,7 @@ _ANSWERS = {
 }
 
 
-class Classifier:
+class Classifier(Estimator):
     """Classifies spectra, and says how sure it is.
 
     A strided residual 1-D network (He et al. 2016, arXiv:1512.03385) or GaSNet-II (Zhong et al.
@@ -363,19 +363,6 @@ class Classifier:
 
     # ---- scikit-learn's manners
 
-    def get_params(self, deep: bool = True) -> Dict[str, Any]:
-        """The options by name."""
-        return {k: getattr(self, k) for k in inspect.signature(type(self)).parameters}
-
-    def set_params(self, **params: Any) -> Classifier:
-        """Sets options for the next ``fit``."""
-        known = self.get_params()
-        for k, v in params.items():
-            if k not in known:
-                raise ValueError(f"no option {k!r}, want one of {sorted(known)}")
-            setattr(self, k, v)
-        return self
-
     def _options(self) -> str:
         options = {k: _number(v) for k, v in self.get_params().items() if v is not None}
         if "checkpoint" in options:
@@ -393,9 +380,6 @@ class Classifier:
         self.n_parameters_: int = info["parameters"]
         self.multiply_adds_: int = info["multiply_adds"]
 
-    def _model(self) -> Any:
-        return self._go
-
     def _labelled(self, flux: Any, labels: Any, ivar: Any, wave: Any, loglam: Any) -> Tuple[Spectra, np.ndarray]:
         x = Spectra(flux, ivar, wave, loglam, self.wave_)
         return x, class_indices(labels, self.classes_.tolist(), x.n)
@@ -405,29 +389,16 @@ class Classifier:
             raise AttributeError(f"this Classifier has no {name} before fit or load")
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
-    def __getstate__(self) -> Dict[str, Any]:
-        if "_go" in self.__dict__:
-            raise TypeError("a trained Classifier is not pickled: save() it to a file and load() it there")
-        return self.__dict__
-
-    def __repr__(self) -> str:
-        defaults = inspect.signature(type(self)).parameters
-        given = [f"{k}={v!r}" for k, v in self.get_params().items() if v != defaults[k].default]
-        return f"Classifier({', '.join(given)})"
-
-    def _repr_html_(self) -> str:
-        rows = {"options": repr(self)}
-        if "_go" in self.__dict__:
-            rows["classes"] = ", ".join(self.classes_)
-            rows["grid"] = f"{len(self.wave_)} pixels, {self.wave_[0]:.0f}–{self.wave_[-1]:.0f} Å"
-            rows["size"] = f"{self.n_parameters_:,} parameters, {self.multiply_adds_:,} multiply-adds a spectrum"
-            if self.history_:
-                best = min(e["valid"] for e in self.history_)
-                rows["training"] = f"{len(self.history_)} epochs, best held-out loss {best:.4f} nats"
-        else:
-            rows["state"] = "not fitted"
-        body = "".join(f"<tr><th>{k}</th><td style='text-align:left'>{html.escape(v)}</td></tr>" for k, v in rows.items())
-        return f"<table><caption>goastroml.spectra.Classifier</caption>{body}</table>"
+    def _about(self) -> Dict[str, str]:
+        about = {
+            "classes": ", ".join(self.classes_),
+            "grid": f"{len(self.wave_)} pixels, {self.wave_[0]:.0f}–{self.wave_[-1]:.0f} Å",
+            "size": f"{self.n_parameters_:,} parameters, {self.multiply_adds_:,} multiply-adds a spectrum",
+        }
+        if self.history_:
+            best = min(e["valid"] for e in self.history_)
+            about["training"] = f"{len(self.history_)} epochs, best held-out loss {best:.4f} nats"
+        return about
 
 
 def _number(v: Any) -> Any:
