@@ -98,7 +98,7 @@ def fields(table: common.Table, quick: bool) -> None:
     table.row("χ² of the amplitude", chi2[0], "", peer="exact posterior", peer_value=chi2[1], of=abs(chi2[0] - chi2[1]), at_most=0.03)
 
 
-FIELDS = dict(hidden=2, folds=4, epochs=12, learn_rate=0.004, patience=-1)  # a quarter of an hour on two cores
+FIELDS = dict(hidden=2, folds=4, epochs=12, learn_rate=0.004, patience=-1)  # twenty minutes on two busy cores
 
 
 def closed(table: common.Table, quick: bool) -> None:
