@@ -42,16 +42,16 @@ func (c *Config) defaults(shape []int, parameters int) error {
 	pick(&c.Hidden, map[string]int{"mlp": 128, "profile": 32, "map": 6, "cube": 4}[c.Network])
 	pick(&c.Augment, 1)
 	pick(&c.Epochs, by(150, 50))
-	pick(&c.BatchSize, 64)
+	pick(&c.BatchSize, by(64, 32))
 	pick(&c.Patience, 30)
 	pick(&c.Threads, runtime.GOMAXPROCS(0))
 	pickf(&c.HeldOut, 0.2)
 	pickf(&c.WeightDecay, 0.05)
+	pickf(&c.LearnRate, 0.003)
+	pickf(&c.Settle, 0.3)
 	if large {
-		pickf(&c.LearnRate, 0.002)
 		pickf(&c.Dropout, -1)
 	} else {
-		pickf(&c.LearnRate, 0.003)
 		pickf(&c.Dropout, 0.2)
 	}
 	switch {
@@ -74,6 +74,8 @@ func (c *Config) defaults(shape []int, parameters int) error {
 		return fmt.Errorf("moment: learn_rate %g and weight_decay %g, want finite numbers, the former positive", c.LearnRate, c.WeightDecay)
 	case !(c.HeldOut > 0 && c.HeldOut < 1):
 		return fmt.Errorf("moment: held_out %g, want a fraction between 0 and 1", c.HeldOut)
+	case !(c.Settle <= 1):
+		return fmt.Errorf("moment: settle %g, want a fraction of at most 1", c.Settle)
 	case !(c.Dropout < 1):
 		return fmt.Errorf("moment: dropout %g, want a fraction below 1", c.Dropout)
 	case c.Bounds != nil && len(c.Bounds) != parameters:
@@ -85,6 +87,14 @@ func (c *Config) defaults(shape []int, parameters int) error {
 		}
 	}
 	return nil
+}
+
+// settle returns Settle where there is a batch normalisation.
+func (c *Config) settle() float64 {
+	if c.Network != "map" && c.Network != "cube" {
+		return 0
+	}
+	return max(0, c.Settle)
 }
 
 // A product of residuals is what an output of the second stage of two_stage

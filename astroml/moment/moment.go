@@ -94,11 +94,17 @@ type Config struct {
 	// Epochs is the largest number of passes. The default is 150 for tables and
 	// profiles, 50 for maps and cubes.
 	Epochs int `json:"epochs,omitempty"`
-	// BatchSize is the number of rows a step. The default is 64.
+	// BatchSize is the number of rows a step. The default is 64 for tables and
+	// profiles, 32 for maps and cubes.
 	BatchSize int `json:"batch_size,omitempty"`
-	// LearnRate is the largest step of AdamW. The default is 0.003 for tables and
-	// profiles, 0.002 for maps and cubes.
+	// LearnRate is the largest step of AdamW. The default is 0.003.
 	LearnRate float64 `json:"learn_rate,omitempty"`
+	// Settle is the fraction of the epochs, at the end, in which the batch
+	// normalisation of maps and cubes takes running statistics, as predictions do
+	// (Krishnamoorthi 2018, arXiv:1806.08342, section 3.2.1). The moments of a
+	// batch are those of its rows: they hide a part of the amplitude of each. The
+	// default is 0.3. If negative, none.
+	Settle float64 `json:"settle,omitempty"`
 	// WeightDecay is the decoupled weight decay of AdamW. The default is 0.05. If
 	// negative, none.
 	WeightDecay float64 `json:"weight_decay,omitempty"`

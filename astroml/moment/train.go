@@ -180,7 +180,7 @@ func (t *training) fold(ctx context.Context, s stage, i int, target []float32, k
 	learnt := h.String()
 	run := train.Config{
 		Stage: name, Seed: seed, Epochs: n.cfg.Epochs, BatchSize: n.cfg.BatchSize, LearnRate: n.cfg.LearnRate,
-		WeightDecay: max(0, n.cfg.WeightDecay), Patience: n.cfg.Patience, Workers: workers,
+		WeightDecay: max(0, n.cfg.WeightDecay), Settle: n.cfg.settle(), Patience: n.cfg.Patience, Workers: workers,
 		Digest:   fmt.Sprintf("%s %s %s inputs=%s layers=%d hidden=%d dropout=%g augment=%d %s fold=%d", n.digest, n.cfg.Network, n.cfg.Loss, n.cfg.Inputs, n.cfg.Layers, n.cfg.Hidden, n.cfg.Dropout, n.cfg.Augment, learnt, i),
 		Progress: func(p astroml.Progress) { t.progress(i, p) },
 	}

@@ -85,6 +85,10 @@ func TestGradientsEqualFiniteDifferences(t *testing.T) {
 		{"batch norm, relu", "an activation within it", []int{3, 1, 1, 5, 4}, func(g *Graph, x *Node) *Node {
 			return g.ConvNorm("c", x, w1(3, 1, 1, 1), 3, Normal(0.5), false, LeakyReLU)
 		}},
+		{"batch norm, frozen", "the moments are constants", []int{3, 1, 1, 5, 4}, func(g *Graph, x *Node) *Node {
+			g.Frozen = true
+			return g.ConvNorm("c", x, w1(3, 1, 1, 1), 3, Normal(0.5), true, SiLU)
+		}},
 		{"sample bias", "one value a sample and channel", []int{2, 1, 2, 3, 4}, func(g *Graph, x *Node) *Node {
 			return g.Activate(g.Bias(g.Mul(x, x), g.Activate(g.MeanPool(x), Sigmoid)), Tanh)
 		}},
@@ -341,8 +345,9 @@ func TestBitsDoNotDependOnWorkers(t *testing.T) {
 
 func TestFoldedNormalisationEqualsRunning(t *testing.T) {
 	params := NewParams(1)
-	build := func(training bool) *Plan {
+	build := func(training, frozen bool) *Plan {
 		g := NewGraph(params, training)
+		g.Frozen = frozen
 		y := g.ConvNorm("a", g.Input("x", 4, 1, 1, 50, 3), Same1D(50, 5, 1), 6, He(15), true, ReLU)
 		p, err := Compile(g, nil, y)
 		if err != nil {
@@ -354,17 +359,24 @@ func TestFoldedNormalisationEqualsRunning(t *testing.T) {
 		}
 		return p
 	}
-	train := build(true)
+	train := build(true, false)
 	for range 200 { // 0.9^200 leaves nothing of the first values
 		train.Run()
 		train.Track()
 	}
-	infer := build(false)
+	infer, frozen := build(false, false), build(true, true)
 	infer.Run()
 	train.Run()
+	for range 2 { // as if there were something to track
+		frozen.Run()
+		frozen.Track()
+	}
 	for i, v := range infer.Output(0) {
 		if d := math.Abs(float64(v - train.Output(0)[i])); d > 1e-4 {
 			t.Fatalf("value %d: folded %g, with batch statistics %g", i, v, train.Output(0)[i])
+		}
+		if d := math.Abs(float64(v - frozen.Output(0)[i])); d > 1e-5 {
+			t.Fatalf("value %d: folded %g, frozen %g", i, v, frozen.Output(0)[i])
 		}
 	}
 }

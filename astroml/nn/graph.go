@@ -159,6 +159,9 @@ type dropout struct {
 type Graph struct {
 	Params   *Params
 	Training bool // batch statistics and dropout, or running statistics
+	// Frozen takes running statistics in Training too, as they are: gradients take
+	// them for constants, and Track does not move them. It is set before drawing.
+	Frozen bool
 	// Differentiable keeps apart what has no gradient together: for gradients of
 	// inputs without Training.
 	Differentiable bool

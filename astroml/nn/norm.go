@@ -22,11 +22,12 @@ const Momentum = 0.1
 //	y = act(scale·(x - mean)/√(variance + ε) + shift)
 //
 // of inputs x (N,D,H,W,C), moments and affine (2, C). Groups says over what
-// mean and variance are taken.
+// mean and variance are taken; Constant, that they are not those of x.
 type Normalize struct {
 	spec
 	Groups
-	Act Act
+	Constant bool
+	Act      Act
 }
 
 // Groups is the number of groups of neighbouring channels that a sample's
@@ -123,7 +124,12 @@ func (g *Graph) ConvNorm(name string, x *Node, win Window, channels int, init In
 		}
 		return y
 	}
-	y, m := g.normalize(g.Conv(x, w, b, nil, win, Identity), affine, 0, act)
+	x = g.Conv(x, w, b, nil, win, Identity)
+	if g.Frozen {
+		return g.normalize(x, stats, affine, 0, true, act)
+	}
+	m := g.moments(x, 0)
+	y := g.normalize(x, m, affine, 0, false, act)
 	g.running = append(g.running, running{p, m})
 	return y
 }
@@ -146,20 +152,23 @@ func (g *Graph) GroupNorm(name string, x *Node, groups int, act Act) *Node {
 	if len(s) != 5 || groups < 1 || s[4]%groups != 0 {
 		return g.fail("%d groups of the channels of %v: %w", groups, s, astroml.ErrShape)
 	}
-	y, _ := g.normalize(x, g.Param(name+".affine", Rows(1, 0), 2, s[4]), Groups(groups), act)
-	return y
+	m := g.moments(x, Groups(groups))
+	return g.normalize(x, m, g.Param(name+".affine", Rows(1, 0), 2, s[4]), Groups(groups), false, act)
 }
 
-func (g *Graph) normalize(x, affine *Node, groups Groups, act Act) (y, m *Node) {
+func (g *Graph) moments(x *Node, groups Groups) *Node {
 	if g.err != nil {
-		return nil, nil
+		return nil
 	}
-	m = g.apply(Moments{shapes(fmt.Sprint("moments", int(groups)), groups.moments(x.Shape()), x), groups}, x)
+	return g.apply(Moments{shapes(fmt.Sprint("moments", int(groups)), groups.moments(x.Shape()), x), groups}, x)
+}
+
+func (g *Graph) normalize(x, m, affine *Node, groups Groups, constant bool, act Act) *Node {
 	if g.err != nil {
-		return nil, nil
+		return nil
 	}
-	name := fmt.Sprintf("normalize%d/%v", groups, act)
-	return g.apply(Normalize{shapes(name, x.Shape(), x, m, affine), groups, act}, x, m, affine), m
+	name := fmt.Sprintf("normalize%d/%t/%v", groups, constant, act)
+	return g.apply(Normalize{shapes(name, x.Shape(), x, m, affine), groups, constant, act}, x, m, affine)
 }
 
 func (m Moments) scratch() int {
@@ -254,12 +263,12 @@ func (n Normalize) bind(b binding) func() {
 func (n Normalize) SymDiff(in gorgonia.Nodes, _, dy *Node) (gorgonia.Nodes, error) {
 	var s sequence
 	x, m, affine := in[0], in[1], in[2]
-	name := fmt.Sprintf("%d/%v", n.Groups, n.Act)
+	name := fmt.Sprintf("%d/%t/%v", n.Groups, n.Constant, n.Act)
 	sums := s.apply(NormSums{shapes("normsums"+name, m.Shape(), x, m, affine, dy), n.Groups, n.Act}, x, m, affine, dy)
 	if s.err != nil {
 		return nil, s.err
 	}
-	dx := s.apply(NormGrad{shapes("normgrad"+name, x.Shape(), x, m, affine, dy, sums), n.Groups, n.Act}, x, m, affine, dy, sums)
+	dx := s.apply(NormGrad{shapes("normgrad"+name, x.Shape(), x, m, affine, dy, sums), n.Groups, n.Constant, n.Act}, x, m, affine, dy, sums)
 	if n.Groups > 0 {
 		sums = s.apply(SumRows{shapes("sumrows", affine.Shape(), sums)}, sums)
 	}
@@ -321,11 +330,13 @@ func (n NormSums) bind(b binding) func() {
 //
 //	dx = (scale·dz - mean(scale·dz) - x̂·mean(scale·dz·x̂))/σ
 //
-// of inputs x, moments, affine, dy and the sums of NormSums.
+// of which constant moments leave the first term; of inputs x, moments, affine,
+// dy and the sums of NormSums.
 type NormGrad struct {
 	spec
 	Groups
-	Act Act
+	Constant bool
+	Act      Act
 }
 
 func (n NormGrad) inPlace() int { return 3 }
@@ -347,7 +358,13 @@ func (n NormGrad) bind(b binding) func() {
 		for set := range back {
 			moments := m[set*2*c : (set+1)*2*c]
 			coefficients(back[set].Scale, back[set].Shift, moments, affine)
-			s.terms(terms[set*3*c:(set+1)*3*c], moments, affine, sums[set*2*c:(set+1)*2*c])
+			t := terms[set*3*c : (set+1)*3*c]
+			if n.Constant {
+				copy(t, back[set].Scale)
+				clear(t[c:])
+			} else {
+				s.terms(t, moments, affine, sums[set*2*c:(set+1)*2*c])
+			}
 		}
 		run()
 	}

@@ -58,8 +58,8 @@ func (r *run) save() error {
 // digest says what must agree for a run to be gone on with.
 func (r *run) digest() string {
 	c := r.cfg
-	return fmt.Sprintf("%s seed=%d epochs=%d batch=%d rate=%g decay=%g warm=%g clip=%g average=%g patience=%d rows=%d held=%d",
-		c.Digest, c.Seed, c.Epochs, c.BatchSize, c.LearnRate, c.WeightDecay, c.WarmUp, c.Clip, c.Average, c.Patience, len(r.train), len(r.held))
+	return fmt.Sprintf("%s seed=%d epochs=%d batch=%d rate=%g decay=%g warm=%g clip=%g average=%g settle=%g patience=%d rows=%d held=%d",
+		c.Digest, c.Seed, c.Epochs, c.BatchSize, c.LearnRate, c.WeightDecay, c.WarmUp, c.Clip, c.Average, c.Settle, c.Patience, len(r.train), len(r.held))
 }
 
 // resume reads the checkpoint, if there is one.

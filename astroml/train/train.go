@@ -65,6 +65,11 @@ type Config struct {
 	// is held out, tested and kept. The default is 0.998, less for short runs.
 	// If negative, the last weights are kept.
 	Average float64
+	// Settle is the fraction of Epochs, at the end, in which batch normalisation
+	// takes running statistics as they then are: the network learns what it will
+	// be used with (Krishnamoorthi 2018, arXiv:1806.08342, section 3.2.1), not
+	// what the moments of small batches make of each row. The default is 0.
+	Settle float64
 	// Patience stops after this many epochs without a better held-out loss. The
 	// default is 8. If negative, training runs for all Epochs.
 	Patience int
@@ -124,6 +129,11 @@ func Run(ctx context.Context, params *nn.Params, p Problem, train, held []int, c
 		return nil, err
 	}
 	for r.Epoch < cfg.Epochs && (cfg.Patience < 0 || r.Bad < cfg.Patience) {
+		if !r.frozen && r.Epoch >= r.settles() {
+			if _, err := r.compile(true); err != nil {
+				return nil, err
+			}
+		}
 		if err := r.epoch(ctx); err != nil {
 			return nil, err
 		}
@@ -154,7 +164,9 @@ type run struct {
 	train, held []int
 	steps       int // of a whole run
 
-	plan *nn.Plan
+	plan   *nn.Plan
+	frozen bool // the plan's normalisations are
+	input  func(name string) []float32
 	optimizer
 	mean     [][]float32 // averaged weights, one a parameter of params.List
 	best     [][]float32
@@ -169,19 +181,8 @@ type run struct {
 func newRun(params *nn.Params, p Problem, train, held []int, cfg Config) (*run, error) {
 	r := &run{cfg: cfg, params: params, problem: p, train: train, held: held}
 	r.Best = math.MaxFloat64
-	g := nn.NewGraph(params, true)
-	loss := p.Loss(g, cfg.BatchSize)
-	trained, grads := g.Grad(loss)
-	if g.Err() != nil {
-		return nil, g.Err()
-	}
-	var err error
-	outputs := append([]*nn.Node{loss}, grads...)
-	judge, _ := p.(Judge)
-	if judge != nil {
-		outputs = append(outputs, judge.Answer())
-	}
-	if r.plan, err = nn.Compile(g, cfg.Workers, outputs...); err != nil {
+	trained, err := r.compile(false)
+	if err != nil {
 		return nil, err
 	}
 	at := map[*nn.Param]int{}
@@ -200,18 +201,41 @@ func newRun(params *nn.Params, p Problem, train, held []int, cfg Config) (*run, 
 		r.averaged = params.Clone()
 		r.testSize = min(len(held), cfg.BatchSize)
 		g := nn.NewGraph(r.averaged, false)
-		outputs := []*nn.Node{p.Loss(g, r.testSize)}
-		if judge != nil {
-			outputs = append(outputs, judge.Answer())
-		}
-		if g.Err() != nil {
-			return nil, g.Err()
-		}
-		if r.test, err = nn.Compile(g, cfg.Workers, outputs...); err != nil {
+		if r.test, err = r.finish(g, p.Loss(g, r.testSize)); err != nil {
 			return nil, err
 		}
 	}
 	return r, nil
+}
+
+// settles returns the first epoch with running statistics.
+func (r *run) settles() int {
+	return r.cfg.Epochs - int(math.Round(r.cfg.Settle*float64(r.cfg.Epochs)))
+}
+
+// compile makes the plan of a step and returns what it trains.
+func (r *run) compile(frozen bool) (trained []*nn.Param, err error) {
+	r.plan, r.frozen = nil, frozen // two of them may not fit in memory
+	g := nn.NewGraph(r.params, true)
+	g.Frozen = frozen
+	loss := r.problem.Loss(g, r.cfg.BatchSize)
+	trained, grads := g.Grad(loss)
+	if r.plan, err = r.finish(g, append([]*nn.Node{loss}, grads...)...); err != nil {
+		return nil, err
+	}
+	r.input = r.plan.Input // made once: it allocates
+	return trained, nil
+}
+
+// finish compiles a graph; a Judge's answers are the last of its outputs.
+func (r *run) finish(g *nn.Graph, outputs ...*nn.Node) (*nn.Plan, error) {
+	if judge, ok := r.problem.(Judge); ok {
+		outputs = append(outputs, judge.Answer())
+	}
+	if g.Err() != nil {
+		return nil, g.Err()
+	}
+	return nn.Compile(g, r.cfg.Workers, outputs...)
 }
 
 // shuffle draws the order of an epoch.
@@ -233,9 +257,8 @@ func (r *run) epoch(ctx context.Context) error {
 	r.answers, r.rows = r.answers[:0], r.rows[:0]
 	var sum float64
 	first := 0
-	input := r.plan.Input // made once: it allocates
 	fill := func(slot, _ int) {
-		r.problem.Fill(input, slot, r.train[r.order[first+slot]], r.Epoch)
+		r.problem.Fill(r.input, slot, r.train[r.order[first+slot]], r.Epoch)
 	}
 	valid := math.NaN()
 	if len(r.History) > 0 {

@@ -72,7 +72,7 @@ func TestRunLearns(t *testing.T) {
 }
 
 func TestResumeEndsInTheSameBits(t *testing.T) {
-	cfg := Config{Epochs: 6, BatchSize: 50, LearnRate: 0.01}
+	cfg := Config{Epochs: 6, BatchSize: 50, LearnRate: 0.01, Settle: 0.4} // of which two
 	train, held := rows(0, 500), rows(500, 620)
 	whole := nn.NewParams(1)
 	want, err := Run(context.Background(), whole, rings{1}, train, held, cfg)
@@ -102,6 +102,26 @@ func TestResumeEndsInTheSameBits(t *testing.T) {
 		if !reflect.DeepEqual(got, want) || !reflect.DeepEqual(weights(again), weights(whole)) {
 			t.Errorf("stopped at step %d and gone on with 3 workers: other bits than in one go", stop)
 		}
+	}
+}
+
+// TestSettledStatisticsStay watches the running statistics of a network.
+func TestSettledStatisticsStay(t *testing.T) {
+	run := func(epochs int, settle float64) []float32 {
+		params := nn.NewParams(1)
+		cfg := Config{Epochs: epochs, LearnRate: 0.01, Average: -1, Settle: settle}
+		if _, err := Run(context.Background(), params, rings{1}, rows(0, 500), nil, cfg); err != nil {
+			t.Fatal(err)
+		}
+		return params.Get("hidden.running").Data
+	}
+	first := nn.NewParams(1)
+	rings{1}.Loss(nn.NewGraph(first, true), 1)
+	if !slices.Equal(run(3, 1), first.Get("hidden.running").Data) {
+		t.Error("settled from the start on, running statistics are not the first ones")
+	}
+	if slices.Equal(run(3, 0.3), run(3, 0)) {
+		t.Error("settled in the last epoch, running statistics are those of a run that never settles")
 	}
 }
 

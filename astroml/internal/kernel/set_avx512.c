@@ -1,6 +1,7 @@
 /* AVX-512: sixteen floats a register, thirty-two registers. A tile is two
- * panels wide; eight rows are as many as there are registers for addresses, of
- * which the weight gradient needs one. */
+ * panels wide. There are registers for the addresses of eight rows; ten of which
+ * two are kept on the stack are a fiftieth faster yet, for each weight serves
+ * more sums. The weight gradient needs one address. */
 
 #if defined(__x86_64__)
 
@@ -17,7 +18,7 @@
 
 #define SET avx512
 #define LANES 16
-#define ROWS 8
+#define ROWS 10
 #define HEIGHT 12
 #define VECTORS 2
 #define FMA(a, b, c) _mm512_fmadd_ps(a, b, c)

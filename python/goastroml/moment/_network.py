@@ -62,8 +62,10 @@ class Network(Estimator):
     augment : turn, mirror and shift maps and cubes at random, over their periodic borders (1);
         negative, or False: no.
     epochs : passes over the training rows, at most (150; for maps and cubes 50).
-    batch_size : rows a step (64).
-    learn_rate : largest step of AdamW (0.003; for maps and cubes 0.002).
+    batch_size : rows a step (64; for maps and cubes 32).
+    learn_rate : largest step of AdamW (0.003).
+    settle : fraction of the epochs, at the end, in which the batch normalisation of maps and cubes
+        takes running statistics, as predictions do (0.3); negative: none.
     weight_decay : decoupled weight decay of AdamW (0.05).
     patience : epochs without a better held-out loss before training stops (30); negative: all epochs.
     threads : goroutines that compute (the number of processors).
@@ -103,6 +105,7 @@ class Network(Estimator):
         epochs: Optional[int] = None,
         batch_size: Optional[int] = None,
         learn_rate: Optional[float] = None,
+        settle: Optional[float] = None,
         weight_decay: Optional[float] = None,
         patience: Optional[int] = None,
         threads: Optional[int] = None,
@@ -124,6 +127,7 @@ class Network(Estimator):
         self.epochs = epochs
         self.batch_size = batch_size
         self.learn_rate = learn_rate
+        self.settle = settle
         self.weight_decay = weight_decay
         self.patience = patience
         self.threads = threads
