@@ -53,7 +53,7 @@ func ExplainConditional(mean, cov uintptr, features int, options string) (b *Exp
 type attribution struct{ values, errs, base, predicted []float64 }
 
 // attributionOutput describes the caller's arrays: values and errs are n ×
-// features × outputs float64, base and predicted n × outputs.
+// features (or groups of them) × outputs float64, base and predicted n × outputs.
 func attributionOutput(values, errs, base, predicted uintptr, n, features, outputs int) (attribution, error) {
 	var o attribution
 	var e [4]error
@@ -75,6 +75,7 @@ func (o attribution) write(a *explain.Attribution) {
 // evaluates. It is not safe for concurrent use.
 type ExplainGame struct {
 	g                    *explain.Game
+	players              int // features, or groups of them
 	n, features, outputs int
 }
 
@@ -96,7 +97,15 @@ func ExplainShapley(x uintptr, n, features, outputs int, background *ExplainBack
 	if err != nil {
 		return nil, err
 	}
-	return &ExplainGame{t, n, features, outputs}, nil
+	return &ExplainGame{t, players(features, cfg), n, features, outputs}, nil
+}
+
+// players returns how many values a row has.
+func players(features int, cfg explain.ShapleyConfig) int {
+	if cfg.Groups != nil {
+		return len(cfg.Groups)
+	}
+	return features
 }
 
 // Asked returns the number of rows to evaluate next, 0 after the last.
@@ -144,11 +153,11 @@ func (g *ExplainGame) Evaluations(out uintptr) (zero int, err error) {
 	return 0, nil
 }
 
-// Result writes the explanation: values and errs are n × features × outputs
-// float64, base and predicted n × outputs.
+// Result writes the explanation: values and errs are n × features (or groups) ×
+// outputs float64, base and predicted n × outputs.
 func (g *ExplainGame) Result(values, errs, base, predicted uintptr) (zero int, err error) {
 	defer guard(&err)
-	o, err := attributionOutput(values, errs, base, predicted, g.n, g.features, g.outputs)
+	o, err := attributionOutput(values, errs, base, predicted, g.n, g.players, g.outputs)
 	if err != nil {
 		return 0, err
 	}

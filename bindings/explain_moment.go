@@ -52,7 +52,7 @@ func (n *MomentNetwork) Shapley(job *Job, values, errs, base, predicted, x uintp
 	if o.Std {
 		outputs = 2 * p
 	}
-	to, e0 := attributionOutput(values, errs, base, predicted, rows, features, outputs)
+	to, e0 := attributionOutput(values, errs, base, predicted, rows, players(features, o.ShapleyConfig), outputs)
 	t, e1 := need[float64]("x", x, rows, features)
 	if err := firstOf(e0, e1); err != nil {
 		return 0, err

@@ -142,6 +142,11 @@ func TestGameRefuses(t *testing.T) {
 func TestShapleyRefuses(t *testing.T) {
 	two := interventional(t, []float64{0, 0}, 2, nil)
 	wide := interventional(t, make([]float64, 21), 21, nil)
+	drawn, err := explain.Conditional([]float64{0, 0}, []float64{1, 0, 0, 1}, 0, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	groups := func(g ...[]int) explain.ShapleyConfig { return explain.ShapleyConfig{Groups: g} }
 	tests := []struct {
 		name, says        string
 		shape             bool
@@ -162,6 +167,12 @@ func TestShapleyRefuses(t *testing.T) {
 		{"threads", "threads -1", false, []float64{1, 2}, 2, 1, two, explain.ShapleyConfig{Threads: -1}},
 		{"exact", "try permutation, kernel or fewer features", false, make([]float64, 21), 21, 1, wide, explain.ShapleyConfig{Method: "exact"}},
 		{"walks", "two pairs of walks along 21 features take 80", false, make([]float64, 21), 21, 1, wide, explain.ShapleyConfig{Budget: 79}},
+		{"a feature in two groups", "feature 1 in group 1", true, []float64{1, 2}, 2, 1, two, groups([]int{0, 1}, []int{1})},
+		{"a feature in no group", "groups of 1 features, there are 2", true, []float64{1, 2}, 2, 1, two, groups([]int{0})},
+		{"a group of nothing", "group 1 is empty", false, []float64{1, 2}, 2, 1, two, groups([]int{0, 1}, nil)},
+		{"no groups", "groups of 0 features", true, []float64{1, 2}, 2, 1, two, explain.ShapleyConfig{Groups: [][]int{}}},
+		{"a feature that is not there", "feature 2 in group 0", true, []float64{1, 2}, 2, 1, two, groups([]int{0, 2})},
+		{"groups of drawn features", "want an interventional one", false, []float64{1, 2}, 2, 1, drawn, groups([]int{0, 1})},
 		{"kernel", "at least 46", false, make([]float64, 21), 21, 1, wide, explain.ShapleyConfig{Method: "kernel", Budget: 45}},
 	}
 	for _, test := range tests {

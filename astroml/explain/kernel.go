@@ -127,7 +127,7 @@ func (q *kernelPlan) player(row int) player {
 		known: slices.Clone(q.whole), v: make([]float64, q.b.draws*q.coalitions*q.outputs),
 		gains: make([][]float64, q.block), cov: make([]float64, len(q.b.cov)),
 	}
-	r := stream(q.seed, "kernel", k.x)
+	r := stream(q.seed, "kernel", q.given(row))
 	for len(k.known) < q.coalitions*m {
 		u := r.Float64() * q.chance[m-1]
 		s := sort.Search(m-1, func(s int) bool { return q.chance[s] > u })

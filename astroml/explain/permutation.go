@@ -45,7 +45,7 @@ func (p *plan) permutation(budget int) error {
 			pair: make([]float64, pairs*m*p.outputs), draw: make([]float64, p.b.draws*m*p.outputs),
 			v: make([]float64, p.b.draws*p.block*p.outputs),
 		}
-		r := stream(p.seed, "permutation", w.x)
+		r := stream(p.seed, "permutation", p.given(row))
 		for i := range w.orders {
 			w.orders[i] = r.Perm(m)
 		}

@@ -12,7 +12,8 @@ import (
 type plan struct {
 	x          []float64
 	n          int
-	features   int
+	features   int      // or groups of them
+	grouped    *grouped // nil if none
 	outputs    int
 	seed       uint64
 	b          *Background
@@ -52,13 +53,19 @@ func newPlan(x []float64, features, outputs int, b *Background, cfg ShapleyConfi
 	if cfg.Budget < 0 || cfg.Threads < 0 {
 		return nil, fmt.Errorf("explain: budget %d, threads %d, want 0 or more", cfg.Budget, cfg.Threads)
 	}
-	n := len(x) / features
 	p := &plan{
-		x: slices.Clone(x), n: n, features: features, outputs: outputs, seed: cfg.Seed, b: b,
+		x: slices.Clone(x), n: len(x) / features, outputs: outputs, seed: cfg.Seed, b: b,
 		limit: max(1, min(1<<14, 1<<22/features)), // 32 MB at most
 		base:  make([]float64, b.draws*outputs),
-		out:   newAttribution(n, features, outputs),
 	}
+	if cfg.Groups != nil {
+		var err error
+		if p.grouped, p.x, p.b, err = group(cfg.Groups, p.x, b); err != nil {
+			return nil, err
+		}
+		features = len(cfg.Groups)
+	}
+	p.features, p.out = features, newAttribution(p.n, features, outputs)
 	method := cfg.Method
 	if method == "" {
 		method = "permutation"
@@ -91,6 +98,15 @@ func (p *plan) evaluationsOfRow() int { return 1 + p.coalitions*p.b.members() }
 func (p *plan) evaluations() int { return p.b.members() + p.n*p.evaluationsOfRow() }
 
 func (p *plan) row(i int) []float64 { return p.x[i*p.features : (i+1)*p.features] }
+
+// given returns row i as it was given.
+func (p *plan) given(i int) []float64 {
+	if p.grouped == nil {
+		return p.row(i)
+	}
+	m := p.grouped.features
+	return p.grouped.table[i*m : (i+1)*m]
+}
 
 // predicted returns the answers to row i itself.
 func (p *plan) predicted(i int) []float64 {

@@ -21,6 +21,7 @@ type run struct {
 	end     int   // the row after the last
 	asked   []piece
 	rows    []float64
+	laid    []float64 // what rows of groups stand for
 	answers []float64 // where a Func writes them
 	players map[int]player
 }
@@ -68,7 +69,7 @@ func (r *run) pass(p piece) {
 // ask lays out as many pieces as the limit allows, at least one.
 func (r *run) ask() []float64 {
 	if len(r.asked) > 0 {
-		return r.rows
+		return r.wanted()
 	}
 	r.rows = r.rows[:0]
 	n := 0
@@ -81,6 +82,17 @@ func (r *run) ask() []float64 {
 	}
 	if n == 0 {
 		return nil
+	}
+	if r.grouped != nil {
+		r.laid = r.grouped.lay(r.laid[:0], r.rows)
+	}
+	return r.wanted()
+}
+
+// wanted returns the rows that are asked for, as the model takes them.
+func (r *run) wanted() []float64 {
+	if r.grouped != nil {
+		return r.laid
 	}
 	return r.rows
 }
@@ -161,7 +173,7 @@ func (r *run) play(ctx context.Context, f Func, report func(rows int)) error {
 		if x == nil {
 			return nil
 		}
-		n := len(x) / r.features
+		n := len(r.rows) / r.features
 		r.answers = slices.Grow(r.answers[:0], n*r.outputs)[:n*r.outputs]
 		if err := f(ctx, x, n, r.answers); err != nil {
 			return err

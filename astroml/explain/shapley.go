@@ -22,6 +22,11 @@ type ShapleyConfig struct {
 	// a row; each costs an evaluation a row of the background. The default is
 	// 2·features + 2048, or what two pairs of walks need if that is more.
 	Budget int `json:"budget,omitempty"`
+	// Groups are sets of features that become known together, such as those that
+	// say much the same: they share one value. Each feature is in one of them.
+	// What is said of features and their number is then said of groups. They
+	// want an interventional background. The default is one group a feature.
+	Groups [][]int `json:"groups,omitempty"`
 	// Seed is the seed of what is sampled.
 	Seed uint64 `json:"seed,omitempty"`
 	// Threads is the number of goroutines that call the model. The default is
@@ -35,7 +40,7 @@ type ShapleyConfig struct {
 // Attribution is what an answer is made of: for each row and output the Values
 // of the features sum to Predicted - Base, those of ExpectedGradients nearly.
 type Attribution struct {
-	Values    []float64 // n × features × outputs
+	Values    []float64 // n × features × outputs, or n × groups × outputs
 	Err       []float64 // their standard errors, 0 where nothing was sampled
 	Base      []float64 // n × outputs, expected with nothing known
 	Predicted []float64 // n × outputs, with all features known

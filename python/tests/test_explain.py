@@ -56,6 +56,20 @@ def test_linear_conditional():
     efficient(a)
 
 
+@pytest.mark.parametrize("method", ["exact", "kernel", "permutation"])
+def test_groups(method):
+    """A group's value of a linear function is that of all its terms; columns by number and by name."""
+    terms = W * (X - B.mean(0))
+    a = shapley(linear, method=method, names=NAMES, groups={"size": ["radius", "mass"], "time": [4]})
+    np.testing.assert_allclose(a.values, np.stack([terms[:, 0] + terms[:, 1], terms[:, 2], terms[:, 3], terms[:, 4]], axis=1), atol=1e-12)
+    assert a.names == ["size", "colour", "nothing", "time"]
+    np.testing.assert_array_equal(a.x, X[:, [1, 2, 3, 4]])
+    b = shapley(curved, method=method, groups=[[2, 3, 4], [0, 1]])
+    np.testing.assert_allclose(b.values[:, 0, 0], b.predicted[:, 0] - b.base[:, 0], atol=1e-12)
+    assert b.names == ["0 + 1", "2 + 3 + 4"]
+    efficient(b)
+
+
 def test_weights():
     w = RNG.random(len(B))
     a = shapley(linear, weights=w)
@@ -171,17 +185,18 @@ def net():
     return train(x, np.stack([x[:, 0] + x[:, 1] ** 2, x[:, 2] * x[:, 3]], axis=1), names=["omega_m", "sigma_8"])
 
 
-@pytest.mark.parametrize("keywords", [{}, {"method": "permutation", "budget": 50}, {"conditional": True, "draws": 3}])
+@pytest.mark.parametrize("keywords", [{}, {"method": "permutation", "budget": 50}, {"conditional": True, "draws": 3}, {"groups": [[3, 1]]}])
 def test_network(net, keywords):
     """What Go computes alone is what it computes of answers that Python hands it."""
     a = shapley(net, std=True, **keywords)
-    assert a.outputs == ["omega_m", "sigma_8", "std of omega_m", "std of sigma_8"] and a.values.shape == (30, 5, 4)
+    assert a.outputs == ["omega_m", "sigma_8", "std of omega_m", "std of sigma_8"] and a.values.shape == (30, len(a.names), 4)
     efficient(a)
     b = shapley(answers(net), **keywords)
     for x, y in zip((a.values, a.err, a.base, a.predicted), (b.values, b.err, b.base, b.predicted)):
         np.testing.assert_allclose(x, y, atol=2e-6)  # float32
     means = shapley(net, threads=1, names=NAMES, **keywords)
-    assert np.array_equal(means.values, a.values[..., :2]) and means.names == NAMES and means.outputs == a.outputs[:2]
+    assert means.names == (NAMES if "groups" not in keywords else ["mass", "colour", "nothing + radius", "age"])
+    assert np.array_equal(means.values, a.values[..., :2]) and means.outputs == a.outputs[:2]
 
 
 def test_expected_gradients(net):
@@ -331,6 +346,11 @@ WIDE = RNG.normal(size=(3, 21))
         (ValueError, "covariance is singular", lambda: shapley(linear, background=np.repeat(B[:, :1], 5, 1), conditional=True)),
         (ValueError, "draws", lambda: shapley(linear, draws=3)),
         (ValueError, "std", lambda: shapley(linear, std=True)),
+        (ValueError, r"groups: 'b', want columns out of \['0'", lambda: shapley(linear, groups={"a": ["b"]})),
+        (ValueError, "groups: 1, want", lambda: shapley(linear, groups=[[0, 1], [1]])),
+        (ValueError, "groups: 5, want", lambda: shapley(linear, groups=[[5]])),
+        (ValueError, "groups: one has no columns", lambda: shapley(linear, groups=[[]])),
+        (ValueError, "want an interventional one", lambda: shapley(linear, groups=[[0, 1]], conditional=True)),
         (ValueError, "seed", lambda: shapley(linear, seed=-1)),
         (ValueError, "output: 'b'", lambda: shapley(linear).importance("b")),
         (ValueError, "output: 1, want 0 to 0", lambda: shapley(linear).output(1)),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any, List, Optional, Sequence
+from typing import Any, List, Mapping, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
@@ -12,6 +12,8 @@ from .._errors import ShapeError
 from ..moment._data import columns_of
 
 Names = Optional[Sequence[str]]
+Columns = Sequence[Union[int, str]]
+Groups = Union[Mapping[str, Columns], Sequence[Columns], None]
 
 
 def _rows(name: str, x: Any, features: Optional[int] = None) -> np.ndarray:
@@ -41,6 +43,25 @@ def _names(what: str, names: Names, n: int) -> List[str]:
     if len(names) != n:
         raise ShapeError(f"{what}: {len(names)}, want {n}")
     return names
+
+
+def _groups(groups: Groups, names: List[str]) -> Tuple[List[List[int]], List[str]]:
+    """Groups as column numbers, other columns alone, in the order of their first ones; and their names."""
+    found, free = {}, dict.fromkeys(range(len(names)))
+    for title, members in groups.items() if isinstance(groups, Mapping) else ((None, g) for g in groups):
+        columns = []
+        for c in [members] if isinstance(members, str) else members:
+            at = names.index(c) if c in names else c
+            if not isinstance(at, (int, np.integer)) or at not in free:
+                raise ValueError(f"groups: {c!r}, want columns out of {names}, or their numbers, each once")
+            del free[at]
+            columns.append(int(at))
+        if not columns:
+            raise ValueError("groups: one has no columns")
+        found[columns[0]] = (columns, " + ".join(names[i] for i in columns) if title is None else str(title))
+    found.update({i: ([i], names[i]) for i in free})
+    listed = [found[i] for i in sorted(found)]
+    return [columns for columns, _ in listed], [title for _, title in listed]
 
 
 def _json(**options: Any) -> str:

@@ -32,7 +32,8 @@ def retrain(
     fit : a function ``fit(columns, seed)`` that trains a model on these columns (a list of indices,
         increasing) and returns its score on rows that it was not trained on, higher for a better
         one. The seed is below 2^32.
-    names : of all columns.
+    names : of all columns; or of groups of them, which come and go together: ``fit`` then gets the
+        numbers of groups and knows what is in each.
     method : "drop" leaves out each feature in turn; "keep" keeps each alone; "forward" adds the
         feature that helps most, one after the other; "backward" drops the one that is missed least.
     steps : features that "forward" adds or "backward" drops; by default all, or all but one.

@@ -14,7 +14,7 @@ from .._errors import ShapeError
 from .._native import Progress, call, go, run
 from .._progress import Choice, Reporter
 from .._table import table
-from ._data import Names, _json, _known_names, _names, _rows
+from ._data import Groups, Names, _groups, _json, _known_names, _names, _rows
 
 Output = Union[int, str]
 
@@ -25,7 +25,8 @@ class Attribution:
 
     In each row the values of the features sum to ``predicted - base``: exactly those of
     :func:`shapley`, but for what sampling leaves those of :func:`expected_gradients`. A value is in
-    the unit of the output. The last axis is there if the model has several outputs.
+    the unit of the output. The last axis is there if the model has several outputs. Of
+    :func:`shapley` with groups, "feature" stands for a group, of which ``x`` has the first.
     """
 
     values: np.ndarray  #: (n, feature[, output]) what each feature adds to the prediction
@@ -104,6 +105,7 @@ def shapley(
     conditional: bool = False,
     weights: Any = None,
     draws: Optional[int] = None,
+    groups: Groups = None,
     names: Names = None,
     outputs: Names = None,
     std: bool = False,
@@ -137,6 +139,9 @@ def shapley(
         what the model does (Janzing et al. 2020, arXiv:1910.13413).
     weights : (m,) weights of the rows of the background, by default 1.
     draws : antithetic pairs of draws where ``conditional``, in place of m; the default is 32.
+    groups : sets of features that become known together and share one value, such as those that say
+        much the same: a dict of lists of columns, by number or name, or a list of such lists. Other
+        features stay alone. Not with ``conditional``.
     names : of the features; by default those of x's columns or of the model, else "0", "1", ...
     outputs : names of the outputs; by default the network's parameters, else "prediction" of answers
         (m,), or "0", "1", ...
@@ -160,16 +165,20 @@ def shapley(
     background = _rows("background", background, x.shape[1])
     names = _names("names", names, x.shape[1])
     options = {"method": method, "budget": budget, "seed": seed, "threads": threads}
+    shown = x
+    if groups is not None:
+        options["groups"], names = _groups(groups, names)
+        shown = x[:, [g[0] for g in options["groups"]]]
     stand_in = _background(background, conditional, weights, draws, seed)
     network = _network(model)
     if network is not None:
         known = json.loads(call(network.Info))["names"]
         known += [f"std of {name}" for name in known] if std else []
         outputs = _names("outputs", known if outputs is None else outputs, len(known))
-        out = _empty(x, (len(outputs),))
+        out = _empty(shown, (len(outputs),))
         with Reporter(progress) as tell:
             run(network.Shapley, *out, x, *x.shape, stand_in, _json(std=bool(std), **options), progress=tell)
-        return Attribution(*out, x, names, outputs)
+        return Attribution(*out, shown, names, outputs)
     if std:
         raise ValueError("std: the model has no standard deviations, want a goastroml.moment.Network")
     f = getattr(model, "predict", model)
@@ -182,9 +191,9 @@ def shapley(
     game = call(go.ExplainShapley, x, *x.shape, len(outputs), stand_in, _json(**options))
     with Reporter(progress) as tell:
         _play(f, game, x.shape[1], tail, tell)
-    out = _empty(x, tail)
+    out = _empty(shown, tail)
     call(game.Result, *out)
-    return Attribution(*out, x, names, outputs)
+    return Attribution(*out, shown, names, outputs)
 
 
 def expected_gradients(
