@@ -46,7 +46,7 @@ func Compile(g *Graph, workers *kernel.Workers, outputs ...*Node) (*Plan, error)
 	if err := l.plan(nodes); err != nil {
 		return nil, err
 	}
-	arena := make([]float32, l.size)
+	arena := kernel.Arena(l.size)
 	p.size = l.size
 	for n, b := range l.blocks {
 		p.buffers[n] = arena[b.offset : b.offset+b.size : b.offset+b.size]
