@@ -23,8 +23,8 @@ var fixed = []string{"epochs", "patience", "folds", "held_out", "seed", "threads
 // Search tries options of Train, by name as in the JSON of Config, and returns
 // the trials, best first: see train.Search. Each trial trains with the options
 // of cfg and its own, with 1 for Folds, for as many epochs as it is given, and
-// its loss is the least held-out one: with two_stage, that of the means. All
-// hold out the same rows, HeldOut of the groups.
+// its loss is the least held-out one. With two_stage the means alone are
+// trained. All hold out the same rows, HeldOut of the groups.
 //
 // cfg.Threads goroutines compute, by default as many as there are processors.
 // Of tables and profiles, as many trials are under way at once; of maps and
@@ -60,8 +60,12 @@ func Search(ctx context.Context, set Set, cfg Config, space train.Space, sc trai
 			return 0, err
 		}
 		c.Epochs = epochs
-		n, err := Train(ctx, set, c, nil)
+		training, err := newTraining(set, c)
 		if err != nil {
+			return 0, err
+		}
+		n := training.n
+		if err := training.stage(ctx, n.firstStage(), n.scaled(set), n.p); err != nil {
 			return 0, err
 		}
 		least := math.Inf(1)

@@ -20,6 +20,18 @@ import (
 // Train returns its error; with a Checkpoint, nothing but the epochs under way
 // are lost.
 func Train(ctx context.Context, set Set, cfg Config, progress func(astroml.Progress)) (*Network, error) {
+	t, err := newTraining(set, cfg)
+	if err != nil {
+		return nil, err
+	}
+	t.report = progress
+	err = t.run(ctx)
+	t.n.plans.free, t.n.plans.kept = nil, 0 // those of training may be large
+	return t.n, err
+}
+
+// newTraining returns a run of Train that is yet to begin.
+func newTraining(set Set, cfg Config) (*training, error) {
 	if err := set.check(); err != nil {
 		return nil, err
 	}
@@ -38,22 +50,20 @@ func Train(ctx context.Context, set Set, cfg Config, progress func(astroml.Progr
 	if err != nil {
 		return nil, err
 	}
-	t := &training{set: set, folds: folds, report: progress}
+	t := &training{set: set, folds: folds}
 	if cfg.Folds == 1 && cfg.Loss == "two_stage" {
 		if t.second, err = set.again(cfg, folds[0].held); err != nil {
 			return nil, err
 		}
 	}
-	n := &Network{cfg: cfg, p: set.Theta.Shape[1], names: append([]string(nil), set.Names...)}
+	n := &Network{cfg: cfg, p: set.Theta.Shape[1], names: append([]string(nil), set.Names...), members: make([]member, len(folds))}
 	if n.scale, err = newScaling(set, cfg); err != nil {
 		return nil, err
 	}
 	n.digest = set.digest()
 	t.n = n
 	t.set.Weights = set.relative()
-	err = t.run(ctx)
-	n.plans.free, n.plans.kept = nil, 0 // those of training may be large
-	return n, err
+	return t, nil
 }
 
 // training is a run of Train.
@@ -71,7 +81,6 @@ type training struct {
 func (t *training) run(ctx context.Context) error {
 	n := t.n
 	theta := n.scaled(t.set)
-	n.members = make([]member, len(t.folds))
 	if n.cfg.Loss != "two_stage" {
 		if err := t.stage(ctx, both, theta, n.p); err != nil {
 			return err

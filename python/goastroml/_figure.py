@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ._errors import ShapeError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,3 +36,26 @@ def _dress(ax: Axes) -> None:
     ax.tick_params(colors=_INK, labelsize=8, color=_GREY)
     ax.xaxis.label.set_size(9)
     ax.yaxis.label.set_size(9)
+
+
+def _panels(n: int, axes: Any, size: float = 2.7) -> np.ndarray:
+    """Return n axes: those that are given, or those of a new figure."""
+    if axes is not None:
+        axes = np.atleast_1d(np.asarray(axes, object)).reshape(-1)
+        if len(axes) != n:
+            raise ShapeError(f"plot: {len(axes)} axes, want {n}")
+        return axes
+    columns = n if n < 5 else min((4, 3), key=lambda c: -n % c)  # as few empty places as can be
+    rows = -(-n // columns)
+    first = _new((size * columns + 0.3, size * rows + 0.2))
+    figure = first.figure
+    first.remove()
+    grid = figure.add_gridspec(rows, columns)
+    return np.array([figure.add_subplot(grid[i // columns, i % columns]) for i in range(n)], object)
+
+
+def _diverging() -> Any:
+    """Return a colour map from blue over white to red, in even steps of lightness."""
+    from matplotlib.colors import LinearSegmentedColormap
+
+    return LinearSegmentedColormap.from_list("goastroml_diverging", ["#1B3A66", _BLUE, "#BBCCEE", "#FFFFFF", "#F6C4B4", _RED, "#661100"])

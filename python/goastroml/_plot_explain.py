@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Sequence
 
 import numpy as np
 
 from ._errors import ShapeError
-from ._figure import _BLUE, _GREY, _INK, _PALE, _RED, _dress, _new, _title
+from ._figure import _BLUE, _GREY, _INK, _PALE, _RED, _diverging, _dress, _new, _panels, _title
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from .explain import Attribution
+    from .explain import PCA, Attribution
     from .explain._shapley import Output
 
 _SKY = "#88CCEE"
@@ -217,6 +217,54 @@ def correlation_bars(table: Any, *, target: str | None = None, most: int = 15, a
     if len(names) > len(order):
         _title(ax, f"{len(order)} of {len(names)} features")
     return ax
+
+
+def principal_components(pca: PCA, *, most: int = 6, axes: Sequence[Axes] | None = None) -> np.ndarray:
+    """Draw how the components' variances compare with noise, and what the first of them are made of.
+
+    On the left each component's fraction of all variance, blue above the edge of noise, a dashed
+    line, and grey below it. On the right what each feature has in the components above the edge, or
+    in the first if there are none.
+
+    Parameters
+    ----------
+    pca : of :func:`goastroml.explain.pca`.
+    most : components to show on the right, at most.
+    axes : two axes to draw on; the default is a new figure.
+
+    Returns
+    -------
+    The axes of the variances and of the components.
+    """
+    if axes is not None and len(axes) != 2:
+        raise ShapeError(f"plot: {len(axes)} axes, want 2")
+    if most < 1:
+        raise ValueError(f"plot: {most} components, want 1 or more")
+    axes = _panels(2, axes, size=3.8)
+    variances, entries = axes
+    rank = np.arange(1, len(pca.ratio) + 1)
+    edge = pca.edge * pca.ratio[0] / pca.variances[0]
+    variances.axhline(edge, color=_INK, linewidth=1, linestyle="--", zorder=1)
+    variances.scatter(rank, pca.ratio, s=26, c=np.where(rank <= pca.significant, _BLUE, _GREY), linewidths=0, zorder=2)
+    variances.set_yscale("log")
+    variances.set_ylim(bottom=max(variances.get_ylim()[0], 1e-6))
+    variances.xaxis.get_major_locator().set_params(integer=True)
+    _dress(variances)
+    variances.set_xlabel("component", color=_INK)
+    variances.set_ylabel("fraction of the variance", color=_INK)
+    _title(variances, f"{pca.significant} of {len(rank)} above noise, dashed: {pca.ratio[: pca.significant].sum():.0%} of the variance")
+    shown = pca.components[: min(most, max(1, pca.significant))].T
+    image = entries.imshow(shown, cmap=_diverging(), vmin=-1, vmax=1, aspect="auto", interpolation="nearest")
+    _name_rows(entries, pca.names)
+    entries.set_xticks(np.arange(shown.shape[1]), rank[: shown.shape[1]])
+    entries.tick_params(axis="x", length=0)
+    entries.spines["bottom"].set_visible(False)
+    entries.set_xlabel("component", color=_INK)
+    _title(entries, "what they are made of")
+    bar = entries.figure.colorbar(image, ax=entries, fraction=0.046, pad=0.02)
+    bar.outline.set_visible(False)
+    bar.ax.tick_params(colors=_INK, labelsize=8, color=_GREY)
+    return axes
 
 
 def _important(a: Attribution, most: int) -> np.ndarray:

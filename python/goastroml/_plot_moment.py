@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Sequence
 import numpy as np
 
 from ._errors import ShapeError
-from ._figure import _BLUE, _GREY, _INK, _RED, _dress, _new, _title
+from ._figure import _BLUE, _GREY, _INK, _RED, _diverging, _dress, _new, _panels, _title
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -271,22 +271,6 @@ def _names(names: Sequence[str] | None, p: int) -> list[str]:
     return names
 
 
-def _panels(n: int, axes: Any, size: float = 2.7) -> np.ndarray:
-    """Return n axes: those that are given, or those of a new figure."""
-    if axes is not None:
-        axes = np.atleast_1d(np.asarray(axes, object)).reshape(-1)
-        if len(axes) != n:
-            raise ShapeError(f"plot: {len(axes)} axes, want {n}")
-        return axes
-    columns = n if n < 5 else min((4, 3), key=lambda c: -n % c)  # as few empty places as can be
-    rows = -(-n // columns)
-    first = _new((size * columns + 0.3, size * rows + 0.2))
-    figure = first.figure
-    first.remove()
-    grid = figure.add_gridspec(rows, columns)
-    return np.array([figure.add_subplot(grid[i // columns, i % columns]) for i in range(n)], object)
-
-
 def _corner(p: int, names: list[str]) -> np.ndarray:
     """Return the axes of a new figure in a corner layout."""
     first = _new((1.75 * p + 0.7, 1.75 * p + 0.5))
@@ -343,13 +327,6 @@ def _ellipses(ax: Axes, mean: np.ndarray, cov: np.ndarray, color: str) -> None:
         x, y = mean[:, None] + np.sqrt(_LEVELS[level]) * circle
         ax.fill(x, y, facecolor=color, alpha=alpha, linewidth=0, zorder=2)
         ax.plot(x, y, color=color, linewidth=1.1, zorder=3)
-
-
-def _diverging():
-    """Return a colour map from blue over white to red, in even steps of lightness."""
-    from matplotlib.colors import LinearSegmentedColormap
-
-    return LinearSegmentedColormap.from_list("goastroml_diverging", ["#1B3A66", _BLUE, "#BBCCEE", "#FFFFFF", "#F6C4B4", _RED, "#661100"])
 
 
 def _short(v: float) -> str:

@@ -15,7 +15,7 @@ import numpy as np
 
 from ._errors import ShapeError
 from ._figure import _BLUE, _GREY, _INK, _PALE, _RED, _dress, _new, _title
-from ._plot_explain import correlation_bars, retraining, shap_bars, shap_swarm
+from ._plot_explain import correlation_bars, principal_components, retraining, shap_bars, shap_swarm
 from ._plot_moment import posterior_contours, saliency, true_against_predicted
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ __all__ = [
     "correlation_bars",
     "embedding",
     "posterior_contours",
+    "principal_components",
     "reliability",
     "retraining",
     "saliency",

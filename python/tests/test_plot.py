@@ -379,6 +379,24 @@ def test_correlation_bars():
         plot.correlation_bars(t, target="cube")
 
 
+def test_principal_components():
+    r = np.random.default_rng(1)
+    x = r.normal(size=(500, 6))
+    x[:, 0] = x[:, 1] + 0.3 * r.normal(size=500)
+    p = aml.explain.pca(x, names=list("abcdef"))
+    variances, entries = plot.principal_components(p)
+    assert p.significant == 1 and named(entries) == list("abcdef")
+    np.testing.assert_allclose(variances.collections[0].get_offsets()[:, 1], p.ratio)
+    assert variances.lines[0].get_ydata()[0] == pytest.approx(p.edge / p.variances.sum())
+    np.testing.assert_allclose(entries.images[0].get_array(), p.components[:1].T)
+    assert variances.get_title(loc="left").startswith("1 of 6 above noise")
+    assert plot.principal_components(aml.explain.pca(x[:, 1:3]), axes=pyplot.subplots(1, 2)[1])[1].images[0].get_array().shape == (2, 1)
+    with pytest.raises(aml.ShapeError, match="1 axes, want 2"):
+        plot.principal_components(p, axes=[variances])
+    with pytest.raises(ValueError, match="0 components"):
+        plot.principal_components(p, most=0)
+
+
 def test_draws_on_the_axes_that_it_is_given():
     _, axes = pyplot.subplots(2, 2)
     prob, labels = unsure(100)

@@ -346,8 +346,8 @@ static void pack_taps(float *to, const float *a, const ptrdiff_t *ra, ptrdiff_t 
 /* Columns of y that are copied at a time: they stay in the second-level cache. */
 #define GROUP 128
 
-/* From so many columns on packing pays. */
-#define MANY 64
+/* From so many columns on packing pays: a tap is used by four tiles or more. */
+#define MANY (4 * TILE)
 
 /* wide_block adds what a block of rows contributes to taps rows of dw. */
 static void wide_block(const struct product *p, float *dw, const float *a, const float *y, const struct rows *r,
