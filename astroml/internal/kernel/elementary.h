@@ -4,8 +4,23 @@
  * stated here, in units in the last place, are the largest ones seen by
  * TestElementary, which compares with Go's math in double precision. */
 
+#ifndef SCALE
+#define SCALE(x, n) scale_by_power(x, n)
+
 /* power2 is 2^n for -127 < n < 128. */
 INLINE vec power2(ivec n) { return (vec)((n + 127) << 23); }
+
+/* scale_by_power is x·2^n for whole n between -152 and 129. There are two factors,
+ * for 2^n alone may not be a float. */
+INLINE vec scale_by_power(vec x, vec n) {
+	ivec i = __builtin_convertvector(n, ivec), half = i >> 1;
+	return x * power2(half) * power2(i - half);
+}
+#endif
+
+#ifndef RECIPROCAL
+#define RECIPROCAL(x) (1.0f / (x))
+#endif
 
 /* vexp is exp(x), to 1 ulp; infinite from 88.73 on, gradually zero from -87.3
  * to -104. */
@@ -14,7 +29,6 @@ INLINE vec vexp(vec x) {
 	/* Adding 1.5·2^23 leaves the nearest integer in the low bits. */
 	vec shifted = FMA(x, SPLAT(0x1.715476p+0f), SPLAT(0x1.8p23f));
 	vec n = shifted - SPLAT(0x1.8p23f);
-	ivec i = (ivec)shifted - (ivec)SPLAT(0x1.8p23f);
 	vec r = FMA(n, SPLAT(-0x1.62e4p-1f), x); /* log 2 in two parts, the first with few bits */
 	r = FMA(n, SPLAT(-0x1.7f7d1cp-20f), r);
 	vec p = SPLAT(1.3813135e-03f);
@@ -23,9 +37,7 @@ INLINE vec vexp(vec x) {
 	p = FMA(p, r, SPLAT(1.6666515e-01f));
 	p = FMA(p, r, SPLAT(4.9999994e-01f));
 	p = FMA(p, r * r, r) + 1.0f;
-	/* Two factors, for 2^n alone may not be a float. */
-	ivec half = i >> 1;
-	return p * power2(half) * power2(i - half);
+	return SCALE(p, n);
 }
 
 /* vlog is log(x), to 0.9 ulp. */
@@ -146,10 +158,10 @@ INLINE vec slope(vec x, vec y, int act) {
 		return FMA(x * 0x1.988454p-2f, e, y); /* 1/√2π */
 	case SILU: {
 		/* The logistic function of x and of -x, neither as a difference. */
-		e = vexp((vec)((ivec)x | INT32_MIN));
-		vec large = 1.0f / (1.0f + e), small = e * large;
-		vec s = pick(x < 0, small, large), r = pick(x < 0, large, small);
-		return s * FMA(x, r, SPLAT(1.0f));
+		x = MAX(SPLAT(-87.0f), x);
+		e = vexp(-x);
+		vec s = RECIPROCAL(1.0f + e);
+		return s * FMA(x, e * s, SPLAT(1.0f));
 	}
 	case TANH:
 		return 1.0f - y * y;

@@ -25,9 +25,19 @@
 #define MAX(a, b) _mm512_max_ps(a, b)
 #define MIN(a, b) _mm512_min_ps(a, b)
 #define SQRT(x) _mm512_sqrt_ps(x)
+#define SCALE(x, n) _mm512_scalef_ps(x, n)
+#define RECIPROCAL(x) reciprocal(x)
 #define FIRST(n) ((__mmask16)((1u << (n)) - 1))
 #define LOAD_SOME(p, n) _mm512_maskz_loadu_ps(FIRST(n), p)
 #define STORE_SOME(p, x, n) _mm512_mask_storeu_ps(p, FIRST(n), x)
+
+/* reciprocal is 1/x to a unit in the last place, for positive x that are finite:
+ * fourteen bits, and a step of Newton's. A division takes as long as an
+ * exponential. */
+static inline __attribute__((always_inline)) __m512 reciprocal(__m512 x) {
+	__m512 r = _mm512_rcp14_ps(x);
+	return _mm512_fmadd_ps(r, _mm512_fnmadd_ps(x, r, _mm512_set1_ps(1)), r);
+}
 
 #include "set.h"
 
