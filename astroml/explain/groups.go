@@ -2,6 +2,7 @@ package explain
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/goastroml/goastroml/astroml"
 )
@@ -21,9 +22,11 @@ func group(groups [][]int, x []float64, b *Background) (*grouped, []float64, *Ba
 	if b.cov != nil {
 		return nil, nil, nil, fmt.Errorf("explain: groups with a conditional background, want an interventional one")
 	}
+	own := make([][]int, len(groups))
 	seen := make([]bool, features)
 	count := 0
 	for i, g := range groups {
+		own[i] = slices.Clone(g)
 		if len(g) == 0 {
 			return nil, nil, nil, fmt.Errorf("explain: group %d is empty", i)
 		}
@@ -38,7 +41,7 @@ func group(groups [][]int, x []float64, b *Background) (*grouped, []float64, *Ba
 	if count < features {
 		return nil, nil, nil, fmt.Errorf("explain: groups of %d features, there are %d: %w", count, features, astroml.ErrShape)
 	}
-	g := &grouped{groups: groups, features: features, table: append(x[:len(x):len(x)], b.rows...)}
+	g := &grouped{groups: own, features: features, table: append(x[:len(x):len(x)], b.rows...)}
 	places := make([]float64, len(g.table)/features*len(groups))
 	for i := range places {
 		places[i] = float64(i / len(groups))
