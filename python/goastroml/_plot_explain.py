@@ -252,7 +252,7 @@ def principal_components(pca: PCA, *, most: int = 6, axes: Sequence[Axes] | None
     _dress(variances)
     variances.set_xlabel("component", color=_INK)
     variances.set_ylabel("fraction of the variance", color=_INK)
-    _title(variances, f"{pca.significant} of {len(rank)} above noise, dashed: {pca.ratio[: pca.significant].sum():.0%} of the variance")
+    _title(variances, f"{pca.significant} of {len(rank)} above the noise (dashed): {pca.ratio[: pca.significant].sum():.0%} of the variance")
     shown = pca.components[: min(most, max(1, pca.significant))].T
     image = entries.imshow(shown, cmap=_diverging(), vmin=-1, vmax=1, aspect="auto", interpolation="nearest")
     _name_rows(entries, pca.names)

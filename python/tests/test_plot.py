@@ -389,7 +389,7 @@ def test_principal_components():
     np.testing.assert_allclose(variances.collections[0].get_offsets()[:, 1], p.ratio)
     assert variances.lines[0].get_ydata()[0] == pytest.approx(p.edge / p.variances.sum())
     np.testing.assert_allclose(entries.images[0].get_array(), p.components[:1].T)
-    assert variances.get_title(loc="left").startswith("1 of 6 above noise")
+    assert variances.get_title(loc="left").startswith("1 of 6 above the noise")
     assert plot.principal_components(aml.explain.pca(x[:, 1:3]), axes=pyplot.subplots(1, 2)[1])[1].images[0].get_array().shape == (2, 1)
     with pytest.raises(aml.ShapeError, match="1 axes, want 2"):
         plot.principal_components(p, axes=[variances])
