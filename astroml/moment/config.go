@@ -48,8 +48,8 @@ func (c *Config) defaults(shape []int, parameters int) error {
 	pickf(&c.HeldOut, 0.2)
 	pickf(&c.WeightDecay, 0.05)
 	pickf(&c.LearnRate, 0.003)
-	pickf(&c.Settle, 0.3)
 	if large {
+		pickf(&c.Settle, 0.3)
 		pickf(&c.Dropout, -1)
 	} else {
 		pickf(&c.Dropout, 0.2)

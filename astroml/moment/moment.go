@@ -102,8 +102,9 @@ type Config struct {
 	// Settle is the fraction of the epochs, at the end, in which the batch
 	// normalisation of maps and cubes takes running statistics, as predictions do
 	// (Krishnamoorthi 2018, arXiv:1806.08342, section 3.2.1). The moments of a
-	// batch are those of its rows: they hide a part of the amplitude of each. The
-	// default is 0.3. If negative, none.
+	// batch are those of its rows: they hide a part of the amplitude of each. A
+	// run that Patience ends before does not settle. The default is 0.3. If
+	// negative, none.
 	Settle float64 `json:"settle,omitempty"`
 	// WeightDecay is the decoupled weight decay of AdamW. The default is 0.05. If
 	// negative, none.

@@ -343,6 +343,34 @@ func TestTurnIsAPermutation(t *testing.T) {
 	}
 }
 
+// TestMapsSettle trains with running statistics in the last of two epochs: what
+// the first normalisation has tracked is other than where it goes on tracking.
+func TestMapsSettle(t *testing.T) {
+	r := rng.New(1, "settle test")
+	set := Set{X: astroml.Array{Shape: []int{40, 1, 8, 8}}, Theta: astroml.Array{Shape: []int{40, 1}}}
+	for range 40 {
+		a := r.Float64()
+		set.Theta.Data = append(set.Theta.Data, float32(a))
+		for range 64 {
+			set.X.Data = append(set.X.Data, float32((1+a)*r.NormFloat64()))
+		}
+	}
+	running := func(settle float64) []float32 {
+		cfg := Config{Loss: "camels", Hidden: 2, Epochs: 2, BatchSize: 8, Settle: settle}
+		n, err := Train(context.Background(), set, cfg, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n.members[0].first.Get("stage0.1.running").Data
+	}
+	if slices.Equal(running(0.5), running(-1)) {
+		t.Error("running statistics move on in an epoch that is to take them as they are")
+	}
+	if !slices.Equal(running(0.5), running(0.26)) {
+		t.Error("settle of 0.5 and of 0.26 are not one of two epochs both")
+	}
+}
+
 func TestRefuses(t *testing.T) {
 	ctx := context.Background()
 	good := func() (Set, Config) { return pair(40), Config{Folds: 2, Epochs: 1, Hidden: 2, Layers: 1} }
@@ -395,6 +423,8 @@ func TestRefuses(t *testing.T) {
 			}
 		}, false},
 		{"parts of one fold", "there is one", func(s *Set, c *Config) { c.Folds, s.Folds = 1, make([]int, 40) }, false},
+		{"settle", "more than all epochs", func(_ *Set, c *Config) { c.Settle = 1.5 }, false},
+		{"settle NaN", "not a number", func(_ *Set, c *Config) { c.Settle = math.NaN() }, false},
 		{"weight decay", "not a number", func(_ *Set, c *Config) { c.WeightDecay = math.Inf(1) }, false},
 		{"loss", "a name not known", func(_ *Set, c *Config) { c.Loss = "mse" }, false},
 		{"network", "maps for a table", func(_ *Set, c *Config) { c.Network = "map" }, false},

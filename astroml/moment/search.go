@@ -16,9 +16,10 @@ import (
 )
 
 // What a space may not hold: how long, on how many processors, on which rows a
-// trial is trained is the search's to say, and losses of other kinds, or of
-// parameters scaled otherwise, cannot be compared.
-var fixed = []string{"epochs", "patience", "folds", "held_out", "seed", "threads", "checkpoint", "loss", "bounds"}
+// trial is trained is the search's to say; losses of other kinds, or of
+// parameters scaled otherwise, cannot be compared; and trials do not come to the
+// second stage of two_stage.
+var fixed = []string{"epochs", "patience", "folds", "held_out", "seed", "threads", "checkpoint", "loss", "bounds", "moments", "covariance"}
 
 // Search tries options of Train, by name as in the JSON of Config, and returns
 // the trials, best first: see train.Search. Each trial trains with the options

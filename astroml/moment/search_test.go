@@ -102,6 +102,7 @@ func TestSearchErrors(t *testing.T) {
 	}{
 		{"no space", "", nil, nil, "a space without options"},
 		{"epochs", "the search's own", train.Space{"epochs": {Low: 1, High: 2}}, nil, `option "epochs" cannot be searched`},
+		{"covariance", "the second stage is not trained", train.Space{"covariance": {Choices: []any{true, false}}}, nil, `option "covariance" cannot be searched`},
 		{"loss", "losses of several kinds cannot be compared", train.Space{"loss": {Choices: []any{"camels"}}}, nil, `option "loss" cannot be searched`},
 		{"unknown", "before the first training", train.Space{"hiden": {Low: 1, High: 2}}, nil, `unknown field "hiden"`},
 		{"kind", "a number with a fraction", train.Space{"hidden": {Low: 2.1, High: 2.2}}, nil, "hidden"},

@@ -22,7 +22,8 @@ const Momentum = 0.1
 //	y = act(scale·(x - mean)/√(variance + ε) + shift)
 //
 // of inputs x (N,D,H,W,C), moments and affine (2, C). Groups says over what
-// mean and variance are taken; Constant, that they are not those of x.
+// mean and variance are taken. Constant ones are given, not the moments of x, and
+// no gradient passes through them.
 type Normalize struct {
 	spec
 	Groups
@@ -330,8 +331,8 @@ func (n NormSums) bind(b binding) func() {
 //
 //	dx = (scale·dz - mean(scale·dz) - x̂·mean(scale·dz·x̂))/σ
 //
-// of which constant moments leave the first term; of inputs x, moments, affine,
-// dy and the sums of NormSums.
+// With Constant moments there is the first term alone. Its inputs are x, moments,
+// affine, dy and the sums of NormSums.
 type NormGrad struct {
 	spec
 	Groups

@@ -8,6 +8,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"runtime"
 
 	"github.com/goastroml/goastroml/astroml"
 	"github.com/goastroml/goastroml/astroml/internal/kernel"
@@ -68,7 +69,8 @@ type Config struct {
 	// Settle is the fraction of Epochs, at the end, in which batch normalisation
 	// takes running statistics as they then are: the network learns what it will
 	// be used with (Krishnamoorthi 2018, arXiv:1806.08342, section 3.2.1), not
-	// what the moments of small batches make of each row. The default is 0.
+	// what the moments of small batches make of each row. A run that Patience ends
+	// before does not settle. The default is 0.
 	Settle float64
 	// Patience stops after this many epochs without a better held-out loss. The
 	// default is 8. If negative, training runs for all Epochs.
@@ -215,7 +217,10 @@ func (r *run) settles() int {
 
 // compile makes the plan of a step and returns what it trains.
 func (r *run) compile(frozen bool) (trained []*nn.Param, err error) {
-	r.plan, r.frozen = nil, frozen // two of them may not fit in memory
+	r.plan, r.input, r.frozen = nil, nil, frozen
+	if frozen {
+		runtime.GC() // two plans may not fit in memory
+	}
 	g := nn.NewGraph(r.params, true)
 	g.Frozen = frozen
 	loss := r.problem.Loss(g, r.cfg.BatchSize)

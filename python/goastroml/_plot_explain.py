@@ -27,8 +27,9 @@ def shap_swarm(
     """Draw the values of each feature as a swarm of dots, one a row of the table.
 
     Features are sorted by importance, the mean absolute value. A dot's colour is the
-    value of the feature in its row, from the 5th to the 95th percentile. Dots are
-    spread by how many others there are beside them.
+    value of the feature in its row, from the 5th to the 95th percentile; a group's is
+    that of its column listed first. Dots are spread by how many others there are
+    beside them.
 
     Parameters
     ----------
@@ -224,7 +225,7 @@ def principal_components(pca: PCA, *, most: int = 6, axes: Sequence[Axes] | None
 
     On the left each component's fraction of all variance, blue above the edge of noise, a dashed
     line, and grey below it. On the right what each feature has in the components above the edge, or
-    in the first if there are none.
+    in the first if there are none. Components without variance are not drawn.
 
     Parameters
     ----------
@@ -236,18 +237,19 @@ def principal_components(pca: PCA, *, most: int = 6, axes: Sequence[Axes] | None
     -------
     The axes of the variances and of the components.
     """
-    if axes is not None and len(axes) != 2:
-        raise ShapeError(f"plot: {len(axes)} axes, want 2")
     if most < 1:
         raise ValueError(f"plot: {most} components, want 1 or more")
+    new = axes is None
     axes = _panels(2, axes, size=3.8)
     variances, entries = axes
+    if new:
+        variances.figure.set_figheight(max(4.0, _ROW * len(pca.names) + _FRAME))
     rank = np.arange(1, len(pca.ratio) + 1)
     edge = pca.edge * pca.ratio[0] / pca.variances[0]
     variances.axhline(edge, color=_INK, linewidth=1, linestyle="--", zorder=1)
     variances.scatter(rank, pca.ratio, s=26, c=np.where(rank <= pca.significant, _BLUE, _GREY), linewidths=0, zorder=2)
     variances.set_yscale("log")
-    variances.set_ylim(bottom=max(variances.get_ylim()[0], 1e-6))
+    variances.set_ylim(bottom=max(0.5 * min(edge, *pca.ratio[pca.ratio > 1e-12]), 1e-12))
     variances.xaxis.get_major_locator().set_params(integer=True)
     _dress(variances)
     variances.set_xlabel("component", color=_INK)

@@ -13,6 +13,8 @@
  *   SQRT(x)                      or nothing: lane by lane
  *   INTERLEAVE(p, a, b)          a[0], b[0], a[1], … to p; likewise
  *   LOAD_SOME, STORE_SOME        for fewer floats than a register has; likewise
+ *   SCALE(x, n)                  x·2^n for whole n; likewise
+ *   RECIPROCAL(x)                1/x for positive, finite x; likewise
  *
  * The loops name the multiply-add; the compiler must not make others, for it
  * might make them in one copy of an expression and not in the next, and results

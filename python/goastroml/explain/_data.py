@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any, List, Mapping, Optional, Sequence, Tuple, Union
+from typing import Any, Iterable, List, Mapping, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
@@ -46,22 +46,37 @@ def _names(what: str, names: Names, n: int) -> List[str]:
 
 
 def _groups(groups: Groups, names: List[str]) -> Tuple[List[List[int]], List[str]]:
-    """Groups as column numbers, other columns alone, in the order of their first ones; and their names."""
+    """Groups as column numbers, other columns alone, in the order of those listed first; and their names."""
+    if isinstance(groups, str) or not isinstance(groups, Iterable):
+        raise ValueError(f"groups: {groups!r}, want lists of columns")
     found, free = {}, dict.fromkeys(range(len(names)))
     for title, members in groups.items() if isinstance(groups, Mapping) else ((None, g) for g in groups):
-        columns = []
-        for c in [members] if isinstance(members, str) else members:
-            at = names.index(c) if c in names else c
-            if not isinstance(at, (int, np.integer)) or at not in free:
-                raise ValueError(f"groups: {c!r}, want columns out of {names}, or their numbers, each once")
-            del free[at]
-            columns.append(int(at))
+        if isinstance(members, str) or not isinstance(members, Iterable):
+            raise ValueError(f"groups: {members!r}, want a list of columns for each")
+        columns = [_column(c, names) for c in members]
         if not columns:
             raise ValueError("groups: one has no columns")
-        found[columns[0]] = (columns, " + ".join(names[i] for i in columns) if title is None else str(title))
+        for c in columns:
+            if c not in free:
+                raise ValueError(f"groups: {names[c]!r} twice, want each column once")
+            del free[c]
+        found[columns[0]] = (columns, " + ".join(names[c] for c in columns) if title is None else str(title))
     found.update({i: ([i], names[i]) for i in free})
     listed = [found[i] for i in sorted(found)]
-    return [columns for columns, _ in listed], [title for _, title in listed]
+    titles = [title for _, title in listed]
+    for title in titles:
+        if titles.count(title) > 1:
+            raise ValueError(f"groups: two are named {title!r}, or a group and a column")
+    return [columns for columns, _ in listed], titles
+
+
+def _column(c: Union[int, str], names: List[str]) -> int:
+    """The number of a column that is given by number or name."""
+    if isinstance(c, str) and names.count(c) == 1:
+        return names.index(c)
+    if not isinstance(c, (int, np.integer)) or isinstance(c, bool) or not 0 <= c < len(names):
+        raise ValueError(f"groups: {c!r}, want columns out of {names}, or their numbers")
+    return int(c)
 
 
 def _json(**options: Any) -> str:

@@ -65,7 +65,8 @@ class Network(Estimator):
     batch_size : rows a step (64; for maps and cubes 32).
     learn_rate : largest step of AdamW (0.003).
     settle : fraction of the epochs, at the end, in which the batch normalisation of maps and cubes
-        takes running statistics, as predictions do (0.3); negative: none.
+        takes running statistics, as predictions do (0.3); negative: none. A run that patience ends
+        before does not settle.
     weight_decay : decoupled weight decay of AdamW (0.05).
     patience : epochs without a better held-out loss before training stops (30); negative: all epochs.
     threads : goroutines that compute (the number of processors).
