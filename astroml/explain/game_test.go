@@ -169,7 +169,7 @@ func TestShapleyRefuses(t *testing.T) {
 		{"walks", "two pairs of walks along 21 features take 80", false, make([]float64, 21), 21, 1, wide, explain.ShapleyConfig{Budget: 79}},
 		{"a feature in two groups", "feature 1 in group 1", true, []float64{1, 2}, 2, 1, two, groups([]int{0, 1}, []int{1})},
 		{"a feature in no group", "groups of 1 features, there are 2", true, []float64{1, 2}, 2, 1, two, groups([]int{0})},
-		{"a group of nothing", "group 1 is empty", false, []float64{1, 2}, 2, 1, two, groups([]int{0, 1}, nil)},
+		{"a group of nothing", "no features in group 1", false, []float64{1, 2}, 2, 1, two, groups([]int{0, 1}, nil)},
 		{"no groups", "groups of 0 features", true, []float64{1, 2}, 2, 1, two, explain.ShapleyConfig{Groups: [][]int{}}},
 		{"a feature that is not there", "feature 2 in group 0", true, []float64{1, 2}, 2, 1, two, groups([]int{0, 2})},
 		{"groups of drawn features", "want an interventional one", false, []float64{1, 2}, 2, 1, drawn, groups([]int{0, 1})},

@@ -28,7 +28,7 @@ func group(groups [][]int, x []float64, b *Background) (*grouped, []float64, *Ba
 	for i, g := range groups {
 		own[i] = slices.Clone(g)
 		if len(g) == 0 {
-			return nil, nil, nil, fmt.Errorf("explain: group %d is empty", i)
+			return nil, nil, nil, fmt.Errorf("explain: no features in group %d, want one or more", i)
 		}
 		for _, j := range g {
 			if j < 0 || j >= features || seen[j] {

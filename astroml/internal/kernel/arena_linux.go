@@ -7,7 +7,6 @@ import (
 
 const (
 	largePage   = 2 << 20 // bytes
-	madvHuge    = 14      // MADV_HUGEPAGE of madvise(2)
 	bytesAFloat = 4
 )
 
@@ -18,6 +17,6 @@ func askForLargePages(x []float32) {
 	skip := int(-start%largePage) / bytesAFloat
 	whole := (len(x) - skip) / (largePage / bytesAFloat) * largePage
 	if whole > 0 {
-		syscall.Madvise(unsafe.Slice((*byte)(unsafe.Pointer(&x[skip])), whole), madvHuge)
+		syscall.Madvise(unsafe.Slice((*byte)(unsafe.Pointer(&x[skip])), whole), syscall.MADV_HUGEPAGE)
 	}
 }

@@ -46,14 +46,16 @@ def search(
     """Tries options of :class:`Network`, drawn from a space.
 
     The loss of a trial is its least on a part of the simulations that is held out, the same in all
-    trials; with two_stage it is that of the means. The same seed gives the same trials and losses,
-    on any number of threads.
+    trials; with two_stage the means alone are trained. The same seed gives the same trials and
+    losses, on any number of threads.
 
     Parameters
     ----------
     x, theta, groups, weights : as in :meth:`Network.fit`.
     space : what each option may be, by name: a list of choices; a tuple ``(low, high)``, of which
         whole numbers are drawn if both are; ``(low, high, "log")``, whose logarithm is drawn evenly.
+        Losses, bounds, higher moments and covariances, and how long and on what is trained, cannot be
+        searched: losses could not be compared.
     trials : options that are tried.
     method : "random" trains each trial for all epochs (Bergstra & Bengio 2012); "halving", successive
         halving (Jamieson & Talwalkar 2016, arXiv:1502.07943), trains all a little and the best third
